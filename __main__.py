@@ -1,0 +1,280 @@
+"""The grammar of the command line: verbs, options, and how errors end.
+
+Nothing is computed here. A verb's file in `commands/` is imported when the verb runs, so
+`--version` and `--help` wait for no library.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from .commands.options import (
+    ACASXU_URL,
+    Amount,
+    Collection,
+    Device,
+    Exit,
+    Family,
+    How,
+    Keep,
+    Options,
+    Side,
+)
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+"""The root of typer's errors about usage; typer takes it from click or from a copy of click, and
+gives no public name to it."""
+
+app = typer.Typer(
+    name="secateur",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Clean cuts in neural networks, and a proof that nothing was lost.",
+)
+
+Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(metavar="S", help="Wall time for the whole command, seconds.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+On = Annotated[Device, typer.Option(help="Where to compute.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
+Units = Annotated[Side, typer.Option(help="Units of the limits of a region.")]
+REGION = (
+    "Region: a .vnnlib, .json or .csv file, net (the box that the network states) or "
+    "lower:upper,lower:upper,..."
+)
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the version, or the help where no verb is named."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"secateur {installed('secateur')}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit()
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for all that is written.")
+    ] = Path("secateur-demo"),
+    family: Annotated[
+        list[Family] | None, typer.Option(help="Controllers to take; may be given again.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--every", help="Every network of a family, not just its first.")
+    ] = False,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Simplify the embedded controllers over named regions and write a report."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.demo import run
+
+    return run(output, tuple(family or Family), every, options)
+
+
+@app.command()
+def info(
+    net: Net,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Print what a network file holds."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.info import run
+
+    return run(net, options)
+
+
+@app.command()
+def bounds(
+    net: Net,
+    region: Annotated[str, typer.Option(metavar="R", help=REGION)],
+    method: Annotated[How, typer.Option(help="How to bound, from quick to tight.")] = How.OPTIMISED,
+    units: Units = Side.NETWORK,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Show the hidden layers too.")] = False,
+    solver: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the linear programs of --method lp.")
+    ] = "highs",
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Prove bounds of the outputs over a region."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.bounds import run
+
+    return run(net, region, method, units, solver, hidden, options)
+
+
+@app.command()
+def simplify(
+    net: Net,
+    region: Annotated[list[str], typer.Option(metavar="R", help=REGION + ". May be given again.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Network to write, .onnx or .nnet; {region} in its name stands for the region.",
+        ),
+    ],
+    keep: Annotated[Keep, typer.Option(help="What of the outputs must stay.")] = Keep.OUTPUTS,
+    tolerance: Annotated[
+        float, typer.Option(metavar="EPS", help="By how much an output may change.")
+    ] = 0.0,
+    units: Units = Side.NETWORK,
+    effort: Annotated[Amount, typer.Option(help="Work to spend on a region.")] = Amount.USUAL,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report as one .html file.")
+    ] = None,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Write the smaller network that is equal on a region, with a proof."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.simplify import Order, run
+
+    order = Order(net, tuple(region), output, keep, tolerance, units, effort, workers, report)
+    return run(order, options)
+
+
+@app.command()
+def fetch(
+    collection: Annotated[Collection, typer.Argument(help="What to fetch.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder; the collection's name when absent.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Copy from a folder instead.")
+    ] = None,
+    url: Annotated[str, typer.Option(metavar="URL", help="Address of the files.")] = ACASXU_URL,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Fetch public networks and properties, every file checked against its pinned SHA-256."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.fetch import run
+
+    return run(collection, to, source, url, options)
+
+
+@app.command()
+def doctor(
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Print what is installed and test the parts that prove things."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.doctor import run
+
+    return run(options)
+
+
+def _options(
+    json: Path | None, timeout: float | None, seed: int, device: Device, quiet: bool
+) -> Options:
+    typed = shlex.join(["secateur", *sys.argv[1:]])
+    return Options(json, timeout, seed, device, quiet, typed)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit code; errors end as one line on standard error."""
+    # The matrices are small: more threads inside one product only slow it down. Has to be said
+    # before numpy is imported, and what the user says comes first.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    try:
+        return int(app(arguments, prog_name="secateur", standalone_mode=False) or 0)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except BrokenPipeError:
+        # Whoever read standard output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.DONE)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; files are written whole or not at all", 130)
+    except Exception as error:
+        if os.environ.get("SECATEUR_DEBUG"):
+            traceback.print_exc()
+        return _fail(*_explained(error))
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit code for an error."""
+    if isinstance(error, USAGE_ERROR):
+        message = cast("Any", error).format_message()
+        return f"{message} Ask secateur --help.", Exit.WRONG
+    from .engine.errors import SecateurError
+
+    if isinstance(error, SecateurError):
+        return str(error), Exit.WRONG
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", Exit.WRONG
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice; take a smaller region or network", Exit.WRONG
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return (
+        f"this is a mistake in secateur itself ({what}); run again with SECATEUR_DEBUG=1 and "
+        "report what it prints",
+        1,
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"secateur: error: {' '.join(message.split())}\n")
+    return int(code)
+
+
+if __name__ == "__main__":
+    main()

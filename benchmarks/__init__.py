@@ -1,0 +1,1 @@
+"""Measurements and the embedded demo controllers; nothing imports this but the roof."""

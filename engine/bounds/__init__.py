@@ -1,0 +1,1 @@
+"""Bounds of neurons over boxes, from cheap to dear; every one of them is rounded outward."""

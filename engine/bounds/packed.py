@@ -1,0 +1,69 @@
+"""A staged network as flat arrays, as the compiled loops take it."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stages import Stages
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+UPPER: Final = 1
+"""Bit of a wish or a sign: the upper bound of a pre-activation; as a sign, it is <= 0."""
+
+LOWER: Final = 2
+"""Bit of a wish or a sign: the lower bound of a pre-activation; as a sign, it is >= 0."""
+
+
+class Packed(NamedTuple):
+    """A staged network as flat arrays; stage 0 is the input.
+
+    Attributes:
+        sizes: neurons a stage.
+        offset: first neuron of each stage in flat vectors over all stages; one more at the end.
+        bias, state, slope, intercept: of each neuron.
+        edge_first: first edge of each stage; one more at the end.
+        edge_source: the stage each edge reads.
+        edge_start: where each edge's matrix begins in `weight`, row after row.
+        weight: all matrices.
+        magnitude: their magnitudes.
+        operations: a bound on the number of roundings on the way of one row to the input.
+    """
+
+    sizes: Integers
+    offset: Integers
+    bias: Array
+    state: NDArray[np.int8]
+    slope: Array
+    intercept: Array
+    edge_first: Integers
+    edge_source: Integers
+    edge_start: Integers
+    weight: Array
+    magnitude: Array
+    operations: int
+
+
+def pack(staged: Stages) -> Packed:
+    """Return the staged network as flat arrays."""
+    steps = staged.stages
+    sizes = np.array([stage.size for stage in steps], dtype=np.int64)
+    edges = [edge for stage in steps for edge in stage.edges]
+    lengths = [edge.weight.size for edge in edges]
+    weight = np.concatenate([edge.weight.ravel() for edge in edges])
+    return Packed(
+        sizes=sizes,
+        offset=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        bias=np.concatenate([stage.bias for stage in steps]),
+        state=np.concatenate([stage.layer.state for stage in steps]),
+        slope=np.concatenate([stage.layer.slope for stage in steps]),
+        intercept=np.concatenate([stage.layer.intercept for stage in steps]),
+        edge_first=np.concatenate([[0], np.cumsum([len(s.edges) for s in steps])]).astype(np.int64),
+        edge_source=np.array([edge.source for edge in edges], dtype=np.int64),
+        edge_start=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
+        weight=weight,
+        magnitude=np.abs(weight),
+        operations=int(8 * sizes.sum() + 4 * sum(int(sizes[e.source]) for e in edges) + 64),
+    )

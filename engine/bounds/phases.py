@@ -1,0 +1,189 @@
+"""Bounds of single neurons by branch and bound over ReLU phases, without trust in a solver.
+
+Each leaf fixes the phases of some unstable neurons in the triangle relaxation: one column is capped
+at 0, so one warm linear program serves the whole tree. A leaf's bound is rebuilt from duals; a leaf
+is left out only where a Farkas ray proves it empty. What an integer program claims is so proved
+again.
+
+Source: R. Bunel, J. Lu, I. Turkaslan, P. Torr, P. Kohli, M. P. Kumar, Branch and bound for
+piecewise linear neural network verification, JMLR 2020. The neuron to branch on is chosen by the
+multiplier of its triangle, which took 20 to 80 times fewer programs than the widest gap p, n.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...encodings.relu import Phase
+from ..assemble import assemble
+from ..errors import InputError
+from ..network import Network
+from ..rounding import LP_FEASIBILITY, MIP_GAP, Array
+from ..solvers import Outcome
+from ..solvers.base import ACCEPTED
+from .dual import safe_infeasible
+from .tighten import Effort, Model, Side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """One bound of one neuron, proved leaf by leaf.
+
+    Attributes:
+        bound: no value of the neuron over the box lies beyond it; rebuilt from duals.
+        point: ``(inputs,)``, the best candidate met, inside the box, not replayed; NaN without one.
+        value: what the network gives there in float64; NaN without one.
+        closed: whether `value` meets `bound` to ACCEPTED or one of them decides `stop_at`. False
+            where time, programs or the solver gave out before.
+        programs: number of linear programs solved.
+    """
+
+    bound: float
+    point: Array
+    value: float
+    closed: bool
+    programs: int
+
+
+def decide_by_phases(
+    network: Network,
+    lower: Array,
+    upper: Array,
+    bounds: Mapping[str, tuple[Array, Array]],
+    node: str,
+    index: int,
+    side: Literal[Side.LOWER, Side.UPPER],
+    effort: Effort | None = None,
+) -> Decided:
+    """Return a proved bound of one value of a node over a box.
+
+    Args:
+        network: any network.
+        lower: ``(inputs,)`` float64, lower corner of the closed box, network units.
+        upper: ``(inputs,)`` float64, upper corner.
+        bounds: for every node its values' proved lower and upper bounds ``(size,)`` over the box.
+        node: name of the node.
+        index: which of its values.
+        side: which bound to look for.
+        effort: time, number of programs, stopping rule and solver.
+
+    Raises:
+        InputError: as `assemble`; bounds that are proved to exclude every point of the box.
+    """
+    effort = Effort() if effort is None else effort
+    model = Model(network, assemble(network, lower, upper, bounds, node), lower, upper, effort)
+    model.aim(index, side)
+    sign = 1.0 if side is Side.LOWER else -1.0
+    tree = _Tree(model, sign * float(bounds[node][side is Side.UPPER][index]))
+    closed = tree.search(effort)
+    if tree.least == math.inf:
+        raise InputError(
+            f"the bounds given for the nodes before {node} exclude every point of the box: they "
+            "are wrong"
+        )
+    return Decided(sign * tree.least, tree.point, sign * tree.value, closed, tree.programs)
+
+
+@dataclass(order=True, slots=True)
+class _Leaf:
+    """Some phases, the bound proved under them, and the neuron to branch on next (-1: none)."""
+
+    bound: float
+    serial: int
+    phase: NDArray[np.int8] = field(compare=False)
+    branch: int = field(compare=False)
+
+
+class _Tree:
+    """Best-first search for the least value.
+
+    Attributes:
+        least: proved lower bound of the quantity asked for.
+        value: the least value met in the network; NaN before the first.
+        point: ``(inputs,)``, where.
+        programs: number of linear programs solved.
+    """
+
+    def __init__(self, model: Model, given: float) -> None:
+        """Start with every phase open and the bound that is given."""
+        self.least, self.value, self.programs = given, math.nan, 0
+        self.point = model.nowhere
+        self._model = model
+        self._positive, self._negative = model.unstable.positive, model.unstable.negative
+        self._rows = model.unstable.row
+        self._sides = model.program.rows.upper[self._rows]
+        self._high = model.program.upper[self._positive]
+        self._low = model.program.upper[self._negative]
+        self._leaves: list[_Leaf] = []
+        self._settled = math.inf
+        """Least bound of the leaves that no branching can better."""
+
+    def search(self, effort: Effort) -> bool:
+        """Branch until the least value is known; return False if the effort ran out before."""
+        self._visit(np.zeros(self._positive.size, np.int8), self.least)
+        while True:
+            self.least = self._leaves[0].bound if self._leaves else math.inf
+            self.least = min(self.least, self._settled)
+            if self._decided():
+                return True
+            if self._settled <= self.least:
+                return self._meets(ACCEPTED)
+            if effort.left <= 0 or self.programs >= effort.programs:
+                return False
+            leaf = heapq.heappop(self._leaves)
+            for choice in (Phase.ACTIVE, Phase.INACTIVE):
+                phase = leaf.phase.copy()
+                phase[leaf.branch] = choice
+                self._visit(phase, leaf.bound)
+
+    def _decided(self) -> bool:
+        goal = self._model.goal
+        if math.isfinite(goal) and (self.least >= goal or self.value < goal):
+            return True
+        return self._meets(MIP_GAP)
+
+    def _meets(self, tolerance: float) -> bool:
+        return self.value - self.least <= tolerance * max(1.0, abs(self.value))
+
+    def _visit(self, phase: NDArray[np.int8], known: float) -> None:
+        """Solve one leaf and keep it, unless it is proved empty."""
+        model, self.programs = self._model, self.programs + 1
+        columns = np.concatenate([self._positive, self._negative])
+        high = np.where(phase == Phase.INACTIVE, 0.0, self._high)
+        low = np.where(phase == Phase.ACTIVE, 0.0, self._low)
+        model.limit(columns, np.concatenate([high, low]))
+        outcome, point = model.solve()
+        if outcome.ray is not None and safe_infeasible(model.program, outcome.ray):
+            return
+        bound = max(known, model.rebuilt(outcome))
+        value = model.value(point)
+        if not self.value <= value and not math.isnan(value):
+            self.value, self.point = value, point
+        branch = self._branch(phase, outcome)
+        if branch < 0:
+            self._settled = min(self._settled, bound)
+        else:
+            heapq.heappush(self._leaves, _Leaf(bound, self.programs, phase, branch))
+
+    def _branch(self, phase: NDArray[np.int8], outcome: Outcome) -> int:
+        """Return the open neuron to branch on, -1 where the relaxation breaks none.
+
+        The one whose triangle holds up the bound most: its multiplier times the row's right side.
+        """
+        open_ = phase == Phase.UNSTABLE
+        if not open_.any():
+            return -1
+        if outcome.primal is None or outcome.row_duals is None:
+            return int(np.argmax(open_))
+        broken = np.minimum(outcome.primal[self._positive], outcome.primal[self._negative])
+        held = np.abs(outcome.row_duals[self._rows]) * self._sides
+        rank = np.lexsort((broken, held, open_ & (broken > LP_FEASIBILITY)))
+        worst = int(rank[-1])
+        return worst if open_[worst] and broken[worst] > LP_FEASIBILITY else -1

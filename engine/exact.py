@@ -1,0 +1,98 @@
+"""Vectors of rationals over one common denominator, and a layer's arithmetic on them.
+
+Weights are binary64 numbers, hence dyadic: scaled by a power of two they are integers. Keeping one
+denominator for a whole batch turns a layer into products of python integers, some hundred times
+faster than arrays of Fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .operators import Operator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exact:
+    """The rationals ``numerators / denominator``.
+
+    Attributes:
+        numerators: object array of python integers, any shape.
+        denominator: positive.
+    """
+
+    numerators: NDArray[np.object_]
+    denominator: int
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Exact:
+        """Return the values of an array of floats, integers or Fractions, exactly."""
+        flat = [
+            Fraction(v) if isinstance(v, Fraction | int) else Fraction(float(v))
+            for v in values.ravel().tolist()
+        ]
+        denominator = math.lcm(*(v.denominator for v in flat)) if flat else 1
+        numerators = np.empty(len(flat), dtype=object)
+        numerators[:] = [v.numerator * (denominator // v.denominator) for v in flat]
+        return cls(numerators.reshape(values.shape), denominator)
+
+    def fractions(self) -> NDArray[np.object_]:
+        """Return the values as an array of Fractions."""
+        out = np.empty(self.numerators.shape, dtype=object)
+        out.ravel()[:] = [Fraction(n, self.denominator) for n in self.numerators.ravel()]
+        return out
+
+    def signs(self) -> NDArray[np.int8]:
+        """Return -1, 0 or 1 for each value."""
+        positive = (self.numerators > 0).astype(np.int8)
+        return np.asarray(positive - (self.numerators < 0).astype(np.int8), dtype=np.int8)
+
+    def over(self, denominator: int) -> NDArray[np.object_]:
+        """Return the numerators over a multiple of the denominator."""
+        return np.asarray(self.numerators * (denominator // self.denominator), dtype=object)
+
+
+def affine(operator: Operator, bias: NDArray[np.float64], values: Exact) -> Exact:
+    """Return ``W x + b`` exactly."""
+    weight, offset = Exact.of(operator.weight), Exact.of(bias)
+    product = operator.push(values.numerators, weight.numerators)
+    return total([Exact(product, values.denominator * weight.denominator), offset])
+
+
+def piecewise(
+    state: NDArray[np.int8],
+    slope: NDArray[np.float64],
+    intercept: NDArray[np.float64],
+    values: Exact,
+) -> Exact:
+    """Return the activations of `Piecewise` exactly; states are numbered as in `State`."""
+    z = values.numerators
+    out = np.where(state == 0, np.where(z > 0, z, 0), np.where(state == 1, 0, z))
+    if not (state == 3).any():
+        return Exact(out, values.denominator)
+    steep, offset = Exact.of(slope), Exact.of(intercept)
+    line = total([Exact(steep.numerators * z, steep.denominator * values.denominator), offset])
+    return Exact(
+        np.where(state == 3, line.numerators, out * (line.denominator // values.denominator)),
+        line.denominator,
+    )
+
+
+def total(parts: Sequence[Exact]) -> Exact:
+    """Return the sum."""
+    denominator = math.lcm(*(part.denominator for part in parts))
+    numerators = sum((part.over(denominator) for part in parts[1:]), parts[0].over(denominator))
+    return Exact(numerators, denominator)
+
+
+def concatenate(parts: Sequence[Exact]) -> Exact:
+    """Return the parts one after the other on the last axis."""
+    denominator = math.lcm(*(part.denominator for part in parts))
+    return Exact(np.concatenate([part.over(denominator) for part in parts], axis=-1), denominator)

@@ -1,0 +1,69 @@
+"""Reading and writing of network files; each format is loaded when it is asked for.
+
+`load` and `save` go by the ending of the file's name. Regions are read by `regions`, torch modules
+by `torch_module`; neither torch nor onnx is imported before it is needed.
+"""
+
+from pathlib import Path
+
+from ..errors import FormatError
+from ..network import Network
+
+__all__ = ["load", "save"]
+
+
+def load(path: str | Path) -> Network:
+    """Return the network of a file, compared with the reference evaluator of its format.
+
+    Args:
+        path: of the file, ending in .onnx or .nnet.
+
+    Raises:
+        FileError: the file is missing or cannot be read.
+        FormatError: another ending, or the file is not what its format asks for.
+        UnsupportedError: it holds an operator that is not handled.
+        MismatchError: the import and the reference evaluator disagree.
+    """
+    match Path(path).suffix.lower():
+        case ".onnx":
+            from .onnx_read import read_onnx
+
+            return read_onnx(path)
+        case ".nnet":
+            from .nnet import read_nnet
+
+            return read_nnet(path)
+        case suffix:
+            raise _unknown(path, suffix)
+
+
+def save(network: Network, path: str | Path) -> None:
+    """Write a network as a file.
+
+    Args:
+        network: what to write.
+        path: of the file, ending in .onnx or .nnet; replaced in one step.
+
+    Raises:
+        FileError: the file cannot be written.
+        FormatError: another ending.
+        UnsupportedError: the format cannot hold this network.
+    """
+    match Path(path).suffix.lower():
+        case ".onnx":
+            from .onnx_write import write_onnx
+
+            write_onnx(network, path)
+        case ".nnet":
+            from .nnet import write_nnet
+
+            write_nnet(network, path)
+        case suffix:
+            raise _unknown(path, suffix)
+
+
+def _unknown(path: str | Path, suffix: str) -> FormatError:
+    return FormatError(
+        f"{path}: {suffix or 'no ending'} is no format of networks: name a file that ends in .onnx "
+        "or .nnet"
+    )

@@ -1,0 +1,277 @@
+"""Writing networks as ONNX files, opset 13, with the weights bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx.helper import make_node
+
+from ..errors import UnsupportedError
+from ..network import (
+    Affine,
+    Array,
+    Concat,
+    Input,
+    Network,
+    Node,
+    Normalisation,
+    Piecewise,
+    Select,
+    State,
+    Sum,
+)
+from ..operators import Convolution, Dense, Diagonal
+from .files import replace_with
+from .onnx_file import DTYPES, Dtype, first_line
+from .onnx_read import NORMALISATION
+
+OPSET: Final = 13
+IR_VERSION: Final = 8
+
+
+def representable(network: Network, dtype: Dtype) -> list[str]:
+    """Return the names of the nodes that hold a number which ``dtype`` does not hold exactly.
+
+    Args:
+        network: the network.
+        dtype: element type of a file.
+    """
+    return [node.name for node in network.nodes if not all(_fits(a, dtype) for a in _arrays(node))]
+
+
+def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = False) -> None:
+    """Write a network as an ONNX file, whole or not at all.
+
+    The file computes in the element type of the network's origin. Its input has the shape of the
+    network's input behind an open batch axis; every other tensor is ``(batch, size)``, but for a
+    convolution's, which has the image's shape. The tensor of each node has the node's name. The
+    normalisation becomes a property of the file. Reading the file gives a network equal to this one
+    in exact arithmetic.
+
+    Args:
+        network: what to write.
+        path: where; an existing file is replaced.
+        allow_rounding: round weights that the element type does not hold, instead of refusing them;
+            the file then holds another network.
+
+    Raises:
+        UnsupportedError: weights that the element type does not hold.
+        FileError: the path cannot be written.
+    """
+    path, dtype = Path(path), network.origin.dtype
+    inexact = representable(network, dtype)
+    if inexact and not allow_rounding:
+        more = f" and {len(inexact) - 1} more" if len(inexact) > 1 else ""
+        raise UnsupportedError(
+            f"{path}: layer {inexact[0]!r}{more} holds numbers that are not exact in {dtype}: "
+            "write with allow_rounding, or choose a wider element type in the network's origin"
+        )
+    model = _Writer(network, path, dtype).model()
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise UnsupportedError(f"{path}: cannot be written as ONNX: {first_line(error)}") from None
+    replace_with(path, model.SerializeToString(deterministic=True))
+
+
+def _arrays(node: Node) -> Sequence[Array]:
+    match node.layer:
+        case Affine(operator=operator, bias=bias):
+            return operator.weight, bias
+        case Piecewise(slope=slope, intercept=intercept):
+            return slope, intercept
+        case Input() | Sum() | Concat() | Select():
+            return ()
+        case _ as never:
+            assert_never(never)
+
+
+def _fits(values: Array, dtype: Dtype) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((values.astype(dtype).astype(np.float64) == values).all())
+
+
+class _Writer:
+    """The ONNX graph under way.
+
+    ``flat`` maps each IR node to the tensor ``(batch, size)`` that holds its values.
+    """
+
+    def __init__(self, network: Network, path: Path, dtype: Dtype) -> None:
+        self.network, self.path, self.dtype = network, path, dtype
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.taken = {node.name for node in network.nodes}
+        self.flat: dict[str, str] = {}
+
+    def model(self) -> onnx.ModelProto:
+        for node in self.network.nodes:
+            self.flat[node.name] = node.name
+            self._emit(node)
+        kind = {name: number for number, name in DTYPES.items()}[self.dtype]
+        first, last = self.network.input, self.network.by_name[self.network.output]
+        output = last.name
+        if last is first:
+            output = self._fresh(last.name, "output")
+            self._op("Identity", [self.flat[last.name]], output)
+        graph = onnx.helper.make_graph(
+            self.nodes,
+            "network",
+            [onnx.helper.make_tensor_value_info(first.name, kind, ["batch", *first.shape])],
+            [onnx.helper.make_tensor_value_info(output, kind, ["batch", last.size])],
+            self.weights,
+        )
+        model = onnx.helper.make_model(
+            graph,
+            producer_name="secateur",
+            opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+        if self.network.normalisation is not None:
+            text = _normalisation_text(self.network.normalisation)
+            onnx.helper.set_model_props(model, {NORMALISATION: text})
+        return model
+
+    def _fresh(self, base: str, what: str) -> str:
+        name, number = f"{base}/{what}", 1
+        while name in self.taken:
+            number += 1
+            name = f"{base}/{what}{number}"
+        self.taken.add(name)
+        return name
+
+    def _op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        self.nodes.append(make_node(kind, inputs, [output], name=output, **attributes))
+
+    def _weight(self, base: str, what: str, values: NDArray[Any]) -> str:
+        """Add an initializer in the file's element type; return its name."""
+        name = self._fresh(base, what)
+        with np.errstate(over="ignore"):
+            narrow = values.astype(self.dtype)
+        if np.isfinite(values).any() and np.isinf(narrow[np.isfinite(values)]).any():
+            raise UnsupportedError(
+                f"{self.path}: layer {base!r} holds numbers too large for {self.dtype}: choose a "
+                "wider element type in the network's origin"
+            )
+        self.weights.append(onnx.numpy_helper.from_array(narrow, name))
+        return name
+
+    def _integers(self, base: str, what: str, values: Sequence[int] | NDArray[Any]) -> str:
+        name = self._fresh(base, what)
+        array = np.asarray(values, dtype=np.int64)
+        self.weights.append(onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def _emit(self, node: Node) -> None:
+        name, read = node.name, [self.flat[source] for source in node.sources]
+        match node.layer:
+            case Input(shape=shape):
+                if len(shape) > 1:
+                    self.flat[name] = self._fresh(name, "flat")
+                    self._op("Flatten", [name], self.flat[name], axis=1)
+            case Affine() as layer:
+                self._affine(name, read[0], layer)
+            case Piecewise() as units:
+                self._piecewise(name, read[0], units)
+            case Sum():
+                kind = {1: "Identity", 2: "Add"}.get(len(read), "Sum")
+                self._op(kind, read, name)
+            case Concat():
+                self._op("Concat", read, name, axis=1)
+            case Select(indices=indices, size_in=size_in):
+                self._select(name, read[0], indices, size_in)
+            case _ as never:
+                assert_never(never)
+
+    def _affine(self, name: str, source: str, layer: Affine) -> None:
+        match layer.operator:
+            case Dense(weight=weight):
+                numbers = [self._weight(name, "weight", weight)]
+                numbers.append(self._weight(name, "bias", layer.bias))
+                self._op("Gemm", [source, *numbers], name, transB=1)
+            case Diagonal(weight=weight):
+                self._chain(name, source, floor=None, slope=weight, intercept=layer.bias)
+            case Convolution() as convolution:
+                self._convolution(name, source, convolution, layer.bias)
+            case _ as never:
+                assert_never(never)
+
+    def _piecewise(self, name: str, source: str, layer: Piecewise) -> None:
+        relu, linear = layer.state == State.RELU, layer.state == State.LINEAR
+        if relu.all():
+            self._op("Relu", [source], name)
+            return
+        slope = np.where(linear, layer.slope, np.where(layer.state == State.ZERO, 0.0, 1.0))
+        floor = np.where(relu, 0.0, -np.inf) if relu.any() else None
+        self._chain(name, source, floor=floor, slope=slope, intercept=layer.intercept)
+
+    def _chain(
+        self, name: str, source: str, *, floor: Array | None, slope: Array, intercept: Array
+    ) -> None:
+        """Emit ``slope max(source, floor) + intercept`` with the fewest operators."""
+        steps: list[tuple[str, str, Array]] = []
+        if floor is not None:
+            steps.append(("Max", "floor", floor))
+        if (slope != 1).any():
+            steps.append(("Mul", "slope", slope))
+        if intercept.any():
+            steps.append(("Add", "intercept", intercept))
+        if not steps:
+            self._op("Identity", [source], name)
+        for index, (kind, what, values) in enumerate(steps):
+            to = name if index == len(steps) - 1 else self._fresh(name, kind.lower())
+            self._op(kind, [source, self._weight(name, what, values)], to)
+            source = to
+
+    def _convolution(self, name: str, source: str, conv: Convolution, bias: Array) -> None:
+        """Emit Conv between images; a bias that differs within a channel is added after it.
+
+        The image has the node's name, but for the network's output, which is flat.
+        """
+        image = self._fresh(name, "image")
+        self._op("Reshape", [source, self._integers(name, "shape", [0, *conv.shape_in])], image)
+        by_channel = bias.reshape(conv.shape_out[0], -1)
+        even = bool((by_channel == by_channel[:, :1]).all())
+        inputs = [image, self._weight(name, "weight", conv.weight)]
+        if even and bias.any():
+            inputs.append(self._weight(name, "bias", by_channel[:, 0]))
+        result = self._fresh(name, "tensor") if name == self.network.output else name
+        product = result if even else self._fresh(name, "conv")
+        settings = {"strides": conv.strides, "pads": conv.padding, "dilations": conv.dilations}
+        self._op("Conv", inputs, product, group=conv.groups, **settings)
+        if not even:
+            addend = self._weight(name, "bias", bias.reshape(conv.shape_out))
+            self._op("Add", [product, addend], result)
+        self.flat[name] = self._fresh(name, "flat") if result == name else name
+        self._op("Flatten", [result], self.flat[name], axis=1)
+
+    def _select(self, name: str, source: str, indices: NDArray[np.int64], size_in: int) -> None:
+        first, count = int(indices[0]), len(indices)
+        if (indices == np.arange(first, first + count)).all():
+            if count == size_in:
+                self._op("Identity", [source], name)
+                return
+            limits = {"starts": [first], "ends": [first + count], "axes": [1]}
+            self._op(
+                "Slice", [source, *(self._integers(name, k, v) for k, v in limits.items())], name
+            )
+            return
+        self._op("Gather", [source, self._integers(name, "indices", indices)], name, axis=1)
+
+
+def _normalisation_text(normal: Normalisation) -> str:
+    vectors = {
+        name: [float(value).hex() for value in getattr(normal, name)]
+        for name in ("minimum", "maximum", "mean", "range")
+    }
+    outputs = {
+        "output_mean": float(normal.output_mean).hex(),
+        "output_range": float(normal.output_range).hex(),
+    }
+    return json.dumps({**vectors, **outputs})

@@ -1,0 +1,485 @@
+"""The layered graph IR: a network as a frozen DAG of layers.
+
+Every activation is a flat vector; a layer's shape is kept beside it only for writing files. All
+non-linear layers are lowered to `Piecewise`, so a bound, an encoding or a fold knows six layers
+and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import cached_property
+from typing import Any, Literal, assert_never, overload
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import NetworkError
+from .exact import Exact, affine, concatenate, piecewise, total
+from .operators import Dense, Operator, Shape, frozen
+
+Array = NDArray[np.float64]
+
+
+class State(IntEnum):
+    """What a neuron of a `Piecewise` layer computes from its pre-activation z."""
+
+    RELU = 0
+    ZERO = 1
+    IDENTITY = 2
+    LINEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The input of the network.
+
+    Attributes:
+        shape: of the input tensor, without the batch axis.
+    """
+
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """``W x + b``.
+
+    Attributes:
+        operator: ``W``, from ``in`` to ``out``.
+        bias: ``b``, ``(out,)`` float64.
+    """
+
+    operator: Operator
+    bias: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bias", frozen(self.bias, "bias", 1))
+        if self.bias.size != self.operator.size_out:
+            raise NetworkError(
+                f"bias has {self.bias.size} entries, its weight {self.operator.size_out} rows"
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.operator.size_out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piecewise:
+    """One activation function a neuron.
+
+    RELU gives max(z, 0), ZERO gives 0, IDENTITY gives z, LINEAR gives slope z + intercept.
+
+    Attributes:
+        state: ``(size,)`` int8, a `State` each.
+        slope: ``(size,)`` float64; read only where the state is LINEAR, 0 elsewhere.
+        intercept: ``(size,)`` float64; the same.
+    """
+
+    state: NDArray[np.int8]
+    slope: Array
+    intercept: Array
+
+    def __post_init__(self) -> None:
+        state = np.array(self.state, dtype=np.int8)
+        if state.ndim != 1 or not np.isin(state, list(State)).all():
+            raise NetworkError("a piecewise layer needs one State for each neuron")
+        state.setflags(write=False)
+        object.__setattr__(self, "state", state)
+        for name in ("slope", "intercept"):
+            values = frozen(getattr(self, name), name, 1)
+            if values.size != state.size:
+                raise NetworkError(f"{name} has {values.size} entries for {state.size} neurons")
+            values = np.where(state == State.LINEAR, values, 0.0)
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+
+    @classmethod
+    def relu(cls, size: int) -> Piecewise:
+        """Return ``size`` ReLUs."""
+        return cls(np.zeros(size, np.int8), np.zeros(size), np.zeros(size))
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.state.size)
+
+    def __call__(self, z: Array) -> Array:
+        """Return the activations of pre-activations ``z`` ``(..., size)``."""
+        out = np.where(self.state == State.RELU, np.maximum(z, 0.0), z)
+        out = np.where(self.state == State.LINEAR, self.slope * z + self.intercept, out)
+        return np.where(self.state == State.ZERO, 0.0, out)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of its sources, which all have its size."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Its sources one after the other."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return sum(self.sizes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Select:
+    """Entries of its source, in any order, repeated or left out.
+
+    Attributes:
+        indices: ``(size,)`` int64 into the source.
+        size_in: size of the source.
+    """
+
+    indices: NDArray[np.int64]
+    size_in: int
+
+    def __post_init__(self) -> None:
+        indices = np.array(self.indices, dtype=np.int64)
+        if indices.ndim != 1 or (
+            indices.size and not (0 <= indices.min() <= indices.max() < self.size_in)
+        ):
+            raise NetworkError(f"a selection must hold indices from 0 to {self.size_in - 1}")
+        indices.setflags(write=False)
+        object.__setattr__(self, "indices", indices)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.indices.size)
+
+
+Layer = Input | Affine | Piecewise | Sum | Concat | Select
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A layer in its place.
+
+    Attributes:
+        name: unique in the network; imports keep the names of their file where they can.
+        layer: what it computes.
+        sources: names of the nodes it reads, in order.
+        shape: the tensor shape its flat vector stands for; `(size,)` when it has none.
+    """
+
+    name: str
+    layer: Layer
+    sources: tuple[str, ...] = ()
+    shape: Shape = ()
+
+    def __post_init__(self) -> None:
+        shape = self.shape or (
+            self.layer.shape if isinstance(self.layer, Input) else (self.layer.size,)
+        )
+        if int(np.prod(shape)) != self.layer.size:
+            raise NetworkError(f"{self.name}: shape {shape} does not hold {self.layer.size} values")
+        object.__setattr__(self, "shape", tuple(int(n) for n in shape))
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.layer.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalisation:
+    """How raw units relate to network units, as .nnet files state it.
+
+    network input = (clip(raw, minimum, maximum) - mean) / range;
+    raw output = output * range + mean.
+
+    Attributes:
+        minimum, maximum, mean, range: ``(inputs,)`` float64, raw units.
+        output_mean, output_range: raw units of the outputs.
+    """
+
+    minimum: Array
+    maximum: Array
+    mean: Array
+    range: Array
+    output_mean: float = 0.0
+    output_range: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("minimum", "maximum", "mean", "range"):
+            object.__setattr__(self, name, frozen(getattr(self, name), name, 1))
+        sizes = {self.minimum.size, self.maximum.size, self.mean.size, self.range.size}
+        if len(sizes) != 1:
+            raise NetworkError("normalisation: minimum, maximum, mean and range differ in size")
+        if not (self.range > 0).all() or not self.output_range > 0:
+            raise NetworkError("normalisation: every range must be positive")
+        if not (self.minimum <= self.maximum).all():
+            raise NetworkError("normalisation: a minimum lies above its maximum")
+
+    def to_network(self, raw: Array) -> Array:
+        """Return network inputs for raw inputs ``(..., inputs)``, clipped into the stated box."""
+        return (np.clip(raw, self.minimum, self.maximum) - self.mean) / self.range
+
+    def to_raw(self, inputs: Array) -> Array:
+        """Return raw inputs for network inputs ``(..., inputs)``."""
+        return inputs * self.range + self.mean
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a network came from.
+
+    Attributes:
+        path: of the file, or a short name.
+        format: onnx, nnet, torch or built.
+        digest: SHA-256 of the file's bytes, hexadecimal; empty when there is no file.
+        dtype: element type the file computes in: float16, float32 or float64.
+    """
+
+    path: str = "built"
+    format: Literal["onnx", "nnet", "torch", "built"] = "built"
+    digest: str = ""
+    dtype: Literal["float16", "float32", "float64"] = "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A DAG of layers with one input and one output; checked and frozen when built.
+
+    Attributes:
+        nodes: in topological order, the input first.
+        output: name of the output node.
+        origin: where it came from.
+        normalisation: relation to raw units, if it has one.
+    """
+
+    nodes: tuple[Node, ...]
+    output: str
+    origin: Origin = field(default_factory=Origin)
+    normalisation: Normalisation | None = None
+
+    def __post_init__(self) -> None:
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        by_name = {node.name: node for node in self.nodes}
+        if len(by_name) != len(self.nodes):
+            raise NetworkError("two layers share one name: names must be unique")
+        for node in self.nodes:
+            for source in node.sources:
+                if source not in by_name:
+                    raise NetworkError(f"{node.name} reads {source}, which is no layer")
+                graph.add_edge(source, node.name)
+            graph.add_node(node.name)
+            _check(node, [by_name[source] for source in node.sources])
+        if self.output not in by_name:
+            raise NetworkError(f"the output {self.output} is no layer")
+        if not nx.is_directed_acyclic_graph(graph):
+            raise NetworkError("the layers form a circle")
+        inputs = [node.name for node in self.nodes if isinstance(node.layer, Input)]
+        if len(inputs) != 1:
+            raise NetworkError(f"a network has one input, this one has {len(inputs)}")
+        keep = nx.ancestors(graph, self.output) | {self.output, inputs[0]}
+        order = [n for level in nx.topological_generations(graph) for n in level if n in keep]
+        order.remove(inputs[0])
+        object.__setattr__(self, "nodes", tuple(by_name[name] for name in [inputs[0], *order]))
+        normal = self.normalisation
+        if normal is not None and normal.mean.size != self.size_in:
+            raise NetworkError(
+                f"normalisation states {normal.mean.size} inputs, the network has {self.size_in}"
+            )
+
+    @classmethod
+    def dense(
+        cls,
+        weights: Sequence[NDArray[Any]],
+        biases: Sequence[NDArray[Any]],
+        origin: Origin | None = None,
+        normalisation: Normalisation | None = None,
+    ) -> Network:
+        """Return a chain of dense layers with a ReLU between each two.
+
+        Args:
+            weights: ``(out, in)`` each, first layer first.
+            biases: ``(out,)`` each.
+            origin: where it came from.
+            normalisation: relation to raw units.
+
+        Raises:
+            NetworkError: sizes that do not follow each other; NaN or infinite entries.
+        """
+        if not weights or len(weights) != len(biases):
+            raise NetworkError(f"{len(weights)} weights and {len(biases)} biases: give one of each")
+        nodes = [Node("input", Input((int(np.shape(weights[0])[1]),)))]
+        for index, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
+            layer = Affine(Dense(weight), np.asarray(bias, dtype=np.float64))
+            nodes.append(Node(f"affine{index}", layer, (nodes[-1].name,)))
+            if index < len(weights):
+                nodes.append(Node(f"relu{index}", Piecewise.relu(layer.size), (nodes[-1].name,)))
+        return cls(tuple(nodes), nodes[-1].name, origin or Origin(), normalisation)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """The nodes by their names."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """For each node the names of the nodes that read it, in order."""
+        readers: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in dict.fromkeys(node.sources):
+                readers[source].append(node.name)
+        return {name: tuple(names) for name, names in readers.items()}
+
+    @property
+    def input(self) -> Node:
+        """The input node."""
+        return self.nodes[0]
+
+    @property
+    def size_in(self) -> int:
+        """Number of inputs."""
+        return self.nodes[0].size
+
+    @cached_property
+    def size_out(self) -> int:
+        """Number of outputs."""
+        return self.by_name[self.output].size
+
+    @cached_property
+    def piecewise(self) -> tuple[Node, ...]:
+        """The nodes with a `Piecewise` layer, in order: the network's hidden layers."""
+        return tuple(node for node in self.nodes if isinstance(node.layer, Piecewise))
+
+    @cached_property
+    def neurons(self) -> int:
+        """Number of neurons in the hidden layers that are not ZERO, IDENTITY or LINEAR."""
+        return sum(int((_states(node) == State.RELU).sum()) for node in self.piecewise)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        layers = [node.layer for node in self.nodes if isinstance(node.layer, Affine)]
+        return sum(layer.operator.parameters + layer.bias.size for layer in layers)
+
+    @cached_property
+    def multiply_adds(self) -> int:
+        """Number of multiply-adds of one evaluation."""
+        layers = [node.layer for node in self.nodes if isinstance(node.layer, Affine)]
+        return sum(layer.operator.multiply_adds for layer in layers)
+
+    @overload
+    def evaluate(self, inputs: Any, *, exact: Literal[False] = False) -> Array: ...
+    @overload
+    def evaluate(self, inputs: Any, *, exact: Literal[True]) -> NDArray[np.object_]: ...
+    def evaluate(self, inputs: Any, *, exact: bool = False) -> NDArray[Any]:
+        """Return the outputs.
+
+        Args:
+            inputs: ``(..., inputs)``; numbers, or Fractions with ``exact``.
+            exact: compute in rationals and return Fractions.
+        """
+        if exact:
+            return self.trace_exact(inputs)[self.output].fractions()
+        return self.trace(inputs)[self.output]
+
+    def trace(self, inputs: Any, until: str | None = None) -> dict[str, Array]:
+        """Return the nodes' activations ``(..., size)`` in float64, in order up to node `until`."""
+        values: dict[str, Array] = {}
+        for node in self.nodes:
+            read = [values[name] for name in node.sources]
+            match node.layer:
+                case Input():
+                    values[node.name] = self._input(np.asarray(inputs, dtype=np.float64))
+                case Affine(operator=operator, bias=bias):
+                    values[node.name] = operator.push(read[0]) + bias
+                case Piecewise() as layer:
+                    values[node.name] = layer(read[0])
+                case Sum():
+                    values[node.name] = sum(read[1:], start=read[0])
+                case Concat():
+                    values[node.name] = np.concatenate(read, axis=-1)
+                case Select(indices=indices):
+                    values[node.name] = read[0][..., indices]
+                case _ as never:
+                    assert_never(never)
+            if node.name == until:
+                break
+        return values
+
+    def trace_exact(self, inputs: Any) -> dict[str, Exact]:
+        """Return every node's activations ``(..., size)`` in rationals."""
+        values: dict[str, Exact] = {}
+        for node in self.nodes:
+            read = [values[name] for name in node.sources]
+            match node.layer:
+                case Input():
+                    values[node.name] = Exact.of(self._input(np.asarray(inputs)))
+                case Affine(operator=operator, bias=bias):
+                    values[node.name] = affine(operator, bias, read[0])
+                case Piecewise(state=state, slope=slope, intercept=intercept):
+                    values[node.name] = piecewise(state, slope, intercept, read[0])
+                case Sum():
+                    values[node.name] = total(read)
+                case Concat():
+                    values[node.name] = concatenate(read)
+                case Select(indices=indices):
+                    values[node.name] = Exact(read[0].numerators[..., indices], read[0].denominator)
+                case _ as never:
+                    assert_never(never)
+        return values
+
+    def with_layers(self, layers: Mapping[str, Layer]) -> Network:
+        """Return the network with some nodes' layers replaced by others of the same size."""
+        nodes = tuple(
+            replace(node, layer=layers[node.name]) if node.name in layers else node
+            for node in self.nodes
+        )
+        return Network(nodes, self.output, self.origin, self.normalisation)
+
+    def _input(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        if inputs.ndim == 0 or inputs.shape[-1] != self.size_in:
+            raise NetworkError(
+                f"inputs have shape {inputs.shape}: the last axis must be {self.size_in}"
+            )
+        return inputs
+
+
+def _states(node: Node) -> NDArray[np.int8]:
+    assert isinstance(node.layer, Piecewise)
+    return node.layer.state
+
+
+def _check(node: Node, sources: Sequence[Node]) -> None:
+    """Raise NetworkError unless the node's layer fits its sources."""
+    sizes = [source.size for source in sources]
+    match node.layer:
+        case Input():
+            wanted: list[int] = []
+        case Affine(operator=operator):
+            wanted = [operator.size_in]
+        case Piecewise(state=state):
+            wanted = [state.size]
+        case Sum(size=size):
+            wanted = [size] * max(1, len(sizes))
+        case Concat(sizes=parts):
+            wanted = list(parts)
+        case Select(size_in=size_in):
+            wanted = [size_in]
+        case _ as never:
+            assert_never(never)
+    if sizes != wanted:
+        raise NetworkError(f"{node.name} reads sizes {sizes}, its layer takes {wanted}")

@@ -1,0 +1,1 @@
+"""What a network can lose without loss over a region."""

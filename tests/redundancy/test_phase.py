@@ -1,0 +1,179 @@
+"""Phase redundancy is decided, and rightly: against enumeration, against planted truth."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import extremes
+from strategies import boxes, graph_networks
+
+from secateur.engine.errors import RegionError
+from secateur.engine.legal import violations
+from secateur.engine.network import Network, State
+from secateur.engine.region import Region
+from secateur.engine.verdict import Method, Proved, Refuted, Unknown
+from secateur.redundancy.phase import Effort, decide_phases
+
+QUICK = Effort(seconds=20, samples=200, starts=8, climbs=10, boxes=3000, programs=60, workers=1)
+
+
+def check(network, region, phases):
+    """Assert that every finding is true by exact enumeration."""
+    ends = {
+        node.name: extremes(network, region.lower, region.upper, node.sources[0])
+        for node in network.piecewise
+    }
+    for finding in phases.findings:
+        least, most = ends[finding.layer][finding.neuron]
+        assert finding.lower <= least
+        assert finding.upper >= most
+        match finding.verdict:
+            case Proved():
+                assert (finding.state == State.ZERO and most <= 0) or (
+                    finding.state == State.IDENTITY and least >= 0
+                )
+            case Refuted(witnesses=witnesses):
+                assert finding.state == State.RELU
+                assert witnesses[0].value > 0 > witnesses[1].value
+                source = network.by_name[finding.layer].sources[0]
+                for witness in witnesses:
+                    assert region.contains(witness.point)
+                    exact = network.trace_exact(witness.point)[source].fractions()
+                    assert exact[finding.neuron] == witness.value
+            case Unknown():
+                assert finding.state == State.RELU
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_findings_agree_with_enumeration(data):
+    network = data.draw(graph_networks())
+    lower, upper = data.draw(boxes(network.size_in))
+    region = Region.box(lower, upper)
+    if region.is_point:
+        return
+    phases = decide_phases(network, region, QUICK)
+    check(network, region, phases)
+    asked = sum(int((node.layer.state == State.RELU).sum()) for node in network.piecewise)
+    assert len(phases.findings) == asked
+    linear = phases.linearised()
+    assert not violations(linear)
+    rng = np.random.default_rng(0)
+    some = lower + rng.random((5, lower.size)) * (upper - lower)
+    some = np.clip(some, lower, upper)
+    assert (network.evaluate(some, exact=True) == linear.evaluate(some, exact=True)).all()
+
+
+def planted(margin):
+    """Return a network whose last three hidden neurons have a known largest value, and region.
+
+    On [0, 1]^2 the neurons are: x + y - 2 + margin (largest value `margin`), the same hidden
+    behind a layer of ReLUs that bounds alone cannot see through, and minus that.
+    """
+    first = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]])
+    bias = np.array([0.0, 0.0, -1.0, 0.0, 0.0])
+    # |x - y| - x - y <= 0, and = -2 min(x, y): zero where min(x, y) = 0
+    second = np.array(
+        [[1.0, 1.0, 0.0, 0.0, 0.0], [-1.0, -1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, -1.0, -1.0]]
+    )
+    shift = np.array([-2.0 + margin, margin, -margin])
+    weights = [first, second, np.ones((1, 3))]
+    network = Network.dense(weights, [bias, shift, np.zeros(1)])
+    return network, Region.box([0, 0], [1, 1], "unit square")
+
+
+@pytest.mark.parametrize("margin", [1e-6, -1e-6, 2.0**-40, -(2.0**-40)])
+def test_planted_neurons_and_near_misses_are_told_apart(margin):
+    network, region = planted(margin)
+    phases = decide_phases(network, region, QUICK)
+    check(network, region, phases)
+    found = [f for f in phases.findings if f.layer == "relu2"]
+    for finding, redundant in zip(found, [margin <= 0, margin <= 0, margin <= 0], strict=True):
+        assert isinstance(finding.verdict, Proved if redundant else Refuted), (margin, finding)
+
+
+def test_a_neuron_that_touches_zero_is_redundant():
+    network, region = planted(0.0)
+    phases = decide_phases(network, region, QUICK)
+    check(network, region, phases)
+    touching = [f for f in phases.findings if f.layer == "relu2" or f.neuron < 2]
+    assert isinstance(touching[0].verdict, Proved), "x >= 0 on [0, 1]"
+    assert isinstance(touching[2].verdict, Proved), "x + y - 2 <= 0 on [0, 1]^2"
+    assert not any(isinstance(f.verdict, Refuted) for f in touching)
+
+
+def test_each_method_is_named_for_what_it_proved():
+    network, region = planted(-0.5)
+    methods = {
+        f.verdict.method
+        for f in decide_phases(network, region, QUICK).findings
+        if isinstance(f.verdict, Proved)
+    }
+    assert Method.INTERVAL in methods
+    only_programs = Effort(seconds=20, samples=50, slopes=0, boxes=0, programs=200, workers=1)
+    phases = decide_phases(network, region, only_programs)
+    check(network, region, phases)
+    assert not phases.count(Unknown)
+
+
+def test_without_time_everything_stays_open_and_nothing_is_claimed():
+    rng = np.random.default_rng(0)
+    network = Network.dense(
+        [rng.normal(size=(30, 6)), rng.normal(size=(30, 30)), rng.normal(size=(2, 30))],
+        [rng.normal(size=30), rng.normal(size=30) - 8, np.zeros(2)],
+    )
+    region = Region.box([-1] * 6, [1] * 6)
+    phases = decide_phases(network, region, Effort(seconds=0.0, samples=10, workers=1))
+    for finding in phases.findings:
+        if isinstance(finding.verdict, Unknown):
+            assert "time limit" in finding.verdict.reason
+            assert finding.lower < 0 < finding.upper
+        if isinstance(finding.verdict, Proved):
+            assert finding.verdict.method == Method.INTERVAL
+
+
+def test_a_single_point_is_refused():
+    network, _ = planted(0.0)
+    with pytest.raises(RegionError, match="single point"):
+        decide_phases(network, Region.box([0, 0], [0, 0], "here"))
+
+
+def test_a_fixed_input_that_no_float_holds_is_replayed_as_a_rational():
+    network, _ = planted(1e-6)
+    region = Region.box([Fraction(1, 10), -1], [Fraction(1, 10), 1], "slice")
+    phases = decide_phases(network, region, QUICK)
+    refuted = [f.verdict for f in phases.findings if isinstance(f.verdict, Refuted)]
+    assert refuted
+    for verdict in refuted:
+        assert all(w.point[0] == Fraction(1, 10) for w in verdict.witnesses)
+
+
+class LyingRuntime:
+    """A runtime that gives back nonsense: it may be recorded, but proves nothing."""
+
+    tensors = frozenset({"affine1", "affine2"})
+
+    def hidden(self, points, names):
+        sizes = {"affine1": 5, "affine2": 3}
+        return {name: np.full((len(points), sizes[name]), np.nan) for name in names}
+
+
+def test_a_lying_runtime_changes_no_verdict():
+    network, region = planted(1e-6)
+    honest = decide_phases(network, region, QUICK)
+    lied = decide_phases(network, region, QUICK, LyingRuntime())
+    states = [[(f.state, type(f.verdict)) for f in phases.findings] for phases in (honest, lied)]
+    assert states[0] == states[1]
+
+
+def test_the_same_seed_gives_the_same_findings():
+    rng = np.random.default_rng(5)
+    network = Network.dense(
+        [rng.normal(size=(12, 3)), rng.normal(size=(12, 12)), rng.normal(size=(2, 12))],
+        [rng.normal(size=12), rng.normal(size=12) - 4, np.zeros(2)],
+    )
+    region = Region.box([-1] * 3, [1] * 3)
+    runs = [decide_phases(network, region, QUICK).findings for _ in range(2)]
+    assert runs[0] == runs[1]
