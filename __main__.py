@@ -6,6 +6,7 @@ Nothing is computed here. A verb's file in `commands/` is imported when the verb
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -31,6 +32,9 @@ from .commands.options import (
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """The root of typer's errors about usage; typer takes it from click or from a copy of click, and
 gives no public name to it."""
+
+INTERRUPTED = 130
+"""Exit code after an interrupt from the keyboard, as shells have it."""
 
 app = typer.Typer(
     name="secateur",
@@ -233,27 +237,33 @@ def run(arguments: list[str]) -> int:
     # before numpy is imported, and what the user says comes first.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal lacks letters for
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(app(arguments, prog_name="secateur", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="secateur", standalone_mode=False) or 0)
     except typer.Exit as end:
-        return int(end.exit_code)
+        code = int(end.exit_code)
     except BrokenPipeError:
         # Whoever read standard output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; files are written whole or not at all", 130)
+        code = INTERRUPTED
     except Exception as error:
         if os.environ.get("SECATEUR_DEBUG"):
             traceback.print_exc()
         return _fail(*_explained(error))
+    if code == INTERRUPTED:  # raised here, or caught by typer and returned
+        return _fail("interrupted; files are written whole or not at all", INTERRUPTED)
+    return code
 
 
 def _explained(error: Exception) -> tuple[str, int]:
     """Return the line and the exit code for an error."""
     if isinstance(error, USAGE_ERROR):
-        message = cast("Any", error).format_message()
-        return f"{message} Ask secateur --help.", Exit.WRONG
+        message = cast("Any", error).format_message().replace("Value error, ", "")
+        return f"{message.rstrip('.')}; ask secateur --help", Exit.WRONG
     from .engine.errors import SecateurError
 
     if isinstance(error, SecateurError):

@@ -26,7 +26,10 @@ KINDS: Final = (
 BAR: Final = 240.0
 """Length of a full bar, in the units of its picture."""
 
-OPEN_SHOWN: Final = 12
+DASH: Final = "\u2013"
+"""What stands where there is nothing to say."""
+
+OPEN_SHOWN: Final = 16
 """Open neurons that a report lists for a region; the record has all."""
 
 
@@ -40,6 +43,7 @@ class Chapter:
         network: its record.
         cuts: records of `commands.cut`, one for each region.
         maps: for each region its map, None where there is nothing to show.
+        inputs: name and raw unit of each input; empty where nobody has said.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Chapter:
     network: Record
     cuts: Sequence[Record]
     maps: Sequence[Map | None] = field(default_factory=tuple)
+    inputs: Sequence[str] = field(default_factory=tuple)
 
     @property
     def drawn(self) -> list[tuple[Record, Map]]:
@@ -178,7 +183,7 @@ def thousands(value: float) -> str:
 def short(value: float | None, digits: int = 4) -> str:
     """Return a number in few digits; a dash for None."""
     if value is None:
-        return "–"
+        return DASH
     grouped = 10.0 ** min(digits, 4) <= abs(value) < 1e7
     return (thousands(value) if grouped else f"{value:.{digits}g}").replace("-", "\u2212")
 
@@ -191,7 +196,7 @@ def sentence(text: str) -> str:
 def seconds(value: float | None) -> str:
     """Return seconds for people; a dash for none."""
     if not value:
-        return "–"
+        return DASH
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 0.05 else "< 0.1"
 
 

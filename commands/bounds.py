@@ -121,9 +121,7 @@ def run(
     network = load(net)
     region = parse_region(region_text, network, units.value)
     deadline = math.inf if options.timeout is None else began + options.timeout
-    found = bounds(
-        network, region, how, solver=solver, deadline=deadline, seed=options.seed
-    )
+    found = bounds(network, region, how, solver=solver, deadline=deadline, seed=options.seed)
     late = time.monotonic() > deadline
     seconds = time.monotonic() - began
     record = envelope(
@@ -139,7 +137,7 @@ def run(
         layers=_layers(network, found) if hidden else [],
     )
     write_record(record, options.json)
-    _print(record, Terminal(options.silent))
+    _print(record, Terminal.of(options))
     return Exit.DONE
 
 

@@ -151,6 +151,15 @@ def make_cut(
     )
 
 
+def rehearse(network: Network, target: Path) -> None:
+    """Raise UnsupportedError where the format of a file cannot hold what a network becomes.
+
+    What comes of a chain of layers can be written as one, so the original stands in for it.
+    """
+    with TemporaryDirectory(prefix="secateur-") as folder:
+        save(network, Path(folder) / f"rehearsal{target.suffix.lower()}")
+
+
 def _saved(plan: Plan, region: Region, tolerance: float, draft: Path) -> tuple[Fold, Network]:
     """Write the simplified network; return how its neurons left and what was written.
 
@@ -308,7 +317,10 @@ def _layers(cut: Cut) -> list[Record]:
         {
             "layer": node.name,
             "neurons": node.size,
-            **{word: by_layer[node.name].get(word, 0) for word in ("zero", "identity", "active", "open")},
+            **{
+                word: by_layer[node.name].get(word, 0)
+                for word in ("zero", "identity", "active", "open")
+            },
             "form": forms.get(node.name, "none"),
         }
         for node in cut.plan.phases.network.piecewise

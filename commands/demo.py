@@ -18,6 +18,7 @@ from .cut import Cut, cut_record, make_cut
 from .maps import Names, winners
 from .options import Exit, Family, Options
 from .record import Record, envelope, network_record, write_record
+from .selftest import branch
 from .simplify import PHASES, cores
 from .targets import check_folder, check_targets
 from .terminal import Terminal, share
@@ -36,11 +37,13 @@ def run(folder: Path, families: Sequence[Family], every: bool, options: Options)
     check_folder("--output", folder)
     page = folder / "demo.html"
     check_targets([("--output", page, ()), ("--json", options.json, ())])
-    terminal = Terminal(options.silent)
+    terminal = Terminal.of(options)
     chosen = [entry for family in dict.fromkeys(families) for entry in _chosen(family, every)]
     left = sum(len(entry.regions) for entry in chosen)
     networks_folder = folder / "networks"
     check_folder("--output", networks_folder)
+    with terminal.progress("warming up; the first time takes half a minute"):
+        branch(options.seed)
     chapters: list[Chapter] = []
     for entry in chosen:
         network, cuts = entry.network(), []
@@ -116,13 +119,13 @@ def _chapter(entry: Controller, network: Network, cuts: list[Cut]) -> Chapter:
     names = Names(entry.inputs, entry.units, tuple(a.title for a in Advisory))
     smallest = entry.winner is Winner.SMALLEST
     maps = [
-        winners(network, cut.after, cut.plan.phases.region, smallest, names, (0, 1))
-        for cut in cuts
+        winners(network, cut.after, cut.plan.phases.region, smallest, names, (0, 1)) for cut in cuts
     ]
     said = network_record(network) | {"path": entry.path.name}
     force = f"{entry.previous.title} in force"
     title = entry.title if force in entry.title else f"{entry.title}; {force}"
-    return Chapter(entry.name, title, said, [cut_record(cut) for cut in cuts], maps)
+    labels = tuple(f"{n}, {u}" for n, u in zip(entry.inputs, entry.units, strict=True))
+    return Chapter(entry.name, title, said, [cut_record(cut) for cut in cuts], maps, labels)
 
 
 def _print(chapter: Chapter, terminal: Terminal) -> None:

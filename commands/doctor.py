@@ -11,8 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from ..engine.network import Network
-from ..engine.region import Region
 from .options import Exit, Options
 from .record import envelope, write_record
 from .targets import check_targets
@@ -58,7 +56,7 @@ def run(options: Options) -> Exit:
     """Print what is installed and works; end DONE when all that is needed does, else WRONG."""
     began = time.monotonic()
     check_targets([("--json", options.json, ())])
-    terminal = Terminal(options.silent)
+    terminal = Terminal.of(options)
     checks = [*_machine(), *(_package(name) for name in NEEDED)]
     with terminal.progress("self-test") as show:
         for step, test in enumerate((_bounds, _linear_programs, _kernels, _files), start=1):
@@ -127,19 +125,6 @@ def _tried(test: Callable[[int], str], seed: int) -> Check:
     return Check(name, f"{found} in {time.monotonic() - began:.1f} s", True, True)
 
 
-def _diamond() -> tuple[Network, Region]:
-    """Return a network whose last hidden neuron, |x+y| + |x-y| - 2.5, is below 0 on the box.
-
-    The triangle relaxation alone allows 1.5, so that the proof needs branching.
-    """
-    turn = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
-    network = Network.dense(
-        [turn, np.ones((1, 4)), np.ones((1, 1))],
-        [np.zeros(4), np.array([-2.5]), np.zeros(1)],
-    )
-    return network, Region.box([-1.0, -1.0], [1.0, 1.0], "the box")
-
-
 def _expect(true: bool, what: str) -> None:
     if not true:
         raise AssertionError(what)
@@ -147,8 +132,9 @@ def _expect(true: bool, what: str) -> None:
 
 def _bounds(seed: int) -> str:
     from .bounds import bounds
+    from .selftest import diamond
 
-    network, region = _diamond()
+    network, region = diamond()
     low, high = bounds(network, region, "linear", seed=seed)["affine2"]
     _expect(low[0] <= -2.5 and high[0] >= -0.5, f"bounds {low[0]}, {high[0]} miss the values")
     return "linear bounds hold"
@@ -156,8 +142,9 @@ def _bounds(seed: int) -> str:
 
 def _linear_programs(seed: int) -> str:
     from .bounds import bounds
+    from .selftest import diamond
 
-    network, region = _diamond()
+    network, region = diamond()
     low, high = bounds(network, region, "lp", seed=seed)["affine2"]
     _expect(low[0] <= -2.5 and -0.5 <= high[0] <= 1.6, f"bounds {low[0]}, {high[0]} are wrong")
     return "HiGHS solves, bounds rebuilt from duals"
@@ -165,12 +152,10 @@ def _linear_programs(seed: int) -> str:
 
 def _kernels(seed: int) -> str:
     from ..engine.verdict import Proved
-    from ..redundancy.phase import Effort, decide_phases
+    from .selftest import branch
 
-    network, region = _diamond()
-    effort = Effort(seconds=300.0, samples=64, starts=2, climbs=2, workers=1, seed=seed)
-    last = decide_phases(network, region, effort).findings[-1]
-    _expect(isinstance(last.verdict, Proved), f"the verdict is {last.verdict}")
+    verdict = branch(seed)
+    _expect(isinstance(verdict, Proved), f"the verdict is {verdict}")
     return "compiled, or taken from the cache, and a proof by branching found"
 
 
@@ -179,8 +164,9 @@ def _files(seed: int) -> str:
     from tempfile import TemporaryDirectory
 
     from ..engine.formats import load, save
+    from .selftest import diamond
 
-    network, _ = _diamond()
+    network, _ = diamond()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "diamond.onnx"
         save(network, path)

@@ -7,7 +7,6 @@ where it comes from.
 from __future__ import annotations
 
 import hashlib
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,6 @@ from .options import Collection, Exit, Options
 from .record import envelope, write_record
 from .targets import check_folder, check_targets
 from .terminal import Terminal
-
 
 SECONDS = 30.0
 """Longest wait for one answer of the server, when no time is given."""
@@ -50,19 +48,22 @@ def run(
         raise InputError(f"--url {url}: this is no web address; begin with https://")
     check_folder("--to", folder)
     check_targets([("--json", options.json, ())])
-    terminal = Terminal(options.silent)
+    terminal = Terminal.of(options)
     wanted = pins(collection)
     deadline = None if options.timeout is None else began + options.timeout
     if source is None:
+
         def get(name: str) -> bytes:
             return _download(f"{url.rstrip('/')}/{name}", folder, len(wanted), deadline)
     else:
+
         def get(name: str) -> bytes:
             return read_bytes(source / name)
+
     record_files = []
     with terminal.progress(f"fetching {collection}") as show:
         for done, (name, digest) in enumerate(wanted.items(), start=1):
-            had = _take(folder / name, digest, lambda name=name: get(name))
+            had = _take(folder / name, digest, get)
             show("kept" if had else "fetched", done, len(wanted))
             record_files.append({"name": name, "sha256": digest, "kept": had})
     kept = sum(item["kept"] is True for item in record_files)
@@ -84,7 +85,7 @@ def run(
     return Exit.DONE
 
 
-def _take(path: Path, digest: str, get: Callable[[], bytes]) -> bool:
+def _take(path: Path, digest: str, get: Callable[[str], bytes]) -> bool:
     """Put a verified file in its place; return whether it was there before.
 
     Raises:
@@ -92,7 +93,7 @@ def _take(path: Path, digest: str, get: Callable[[], bytes]) -> bool:
     """
     if path.is_file() and _digest(read_bytes(path)) == digest:
         return True
-    data = get()
+    data = get(path.name)
     if (seen := _digest(data)) != digest:
         raise FormatError(
             f"{path.name}: SHA-256 is {seen}, pinned is {digest}: this is another file and was "
@@ -118,8 +119,10 @@ def _download(url: str, folder: Path, count: int, deadline: float | None) -> byt
     try:
         with urllib.request.urlopen(url, timeout=left) as answer:
             data: bytes = answer.read(LARGEST + 1)
-    except (urllib.error.URLError, HTTPException, socket.timeout, OSError, ValueError) as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
+    except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        why = error.reason if type(error) is urllib.error.URLError else error
         raise FileError(
             f"{url}: cannot be fetched ({' '.join(str(why).split())}): with no network, put the "
             f"{count} files ACASXU_run2a_1_1_batch_2000.onnx to ACASXU_run2a_5_9_batch_2000.onnx, "

@@ -31,7 +31,7 @@ def run(net: Path, options: Options) -> Exit:
         normalisation=_normalisation(network.normalisation),
     )
     write_record(record, options.json)
-    _print(network, Terminal(options.silent))
+    _print(network, Terminal.of(options))
     return Exit.DONE
 
 

@@ -148,9 +148,9 @@ def winners(
     points[:, :, axes[1]] = _ticks(low[axes[1]], high[axes[1]], ROWS)[::-1][:, None]
     pictures = []
     for net in (network, after):
-        scores = net.evaluate(points.reshape(-1, network.size_in))
+        scores = np.array([net.evaluate(row) for row in points])  # a row stays in the cache
         best = scores.argmin(axis=-1) if smallest else scores.argmax(axis=-1)
-        pictures.append(best.reshape(ROWS, COLUMNS).astype(np.uint8))
+        pictures.append(best.astype(np.uint8))
     fixed = [i for i in range(network.size_in) if i not in axes]
     across, along = (
         Axis(i, _label(i, network, names), *_shown(i, network, names, low, high, region))
@@ -175,7 +175,12 @@ def png(pixels: Pixels) -> bytes:
     lines = (pixels % len(COLOURS)).astype(np.uint8)
     raw = np.concatenate([np.zeros((rows, 1), np.uint8), lines], axis=1).tobytes()
     header = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b"")]
+    parts = [
+        (b"IHDR", header),
+        (b"PLTE", palette),
+        (b"IDAT", zlib.compress(raw, 9)),
+        (b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
 
 
@@ -240,4 +245,5 @@ def _label(index: int, network: Network, names: Names) -> str:
 
 def _fixed(index: int, network: Network, names: Names, middle: Array) -> str:
     value = _raw(index, network, names, float(middle[index]))
-    return f"{_name(index, names)} {value:.4g} {_unit(index, network, names)[0]}"
+    unit = _unit(index, network, names)[0] if network.normalisation is not None else ""
+    return f"{_name(index, names)} = {value:.4g} {unit}".rstrip().replace("-", "\u2212")

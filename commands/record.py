@@ -16,7 +16,7 @@ from ..engine.formats.files import replace_with
 from ..engine.network import Network, Node, Piecewise, State
 from ..engine.region import Region
 from ..engine.rounding import float_above, float_below
-from .options import Exit, Options
+from .options import Device, Exit, Options
 from .targets import STANDARD_OUTPUT
 
 Record = dict[str, Any]
@@ -41,7 +41,7 @@ def envelope(verb: str, options: Options, end: Exit, seconds: float, **found: An
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "seed": options.seed,
-        "device": options.device.value,
+        "device": Device.CPU.value,  # whatever was asked for: no step runs elsewhere yet
         "timeout": options.timeout,
         "exit": int(end),
         "seconds": seconds,
@@ -141,6 +141,6 @@ def region_record(region: Region, network: Network, title: str = "") -> Record:
             [limit * s + m for limit, s, m in zip(corner, scale, mean, strict=True)]
             for corner in (region.exact_lower, region.exact_upper)
         )
-        record["raw_lower"] = [float_below(value) for value in low]
-        record["raw_upper"] = [float_above(value) for value in high]
+        record["raw_lower"] = [float_below(value) + 0.0 for value in low]
+        record["raw_upper"] = [float_above(value) + 0.0 for value in high]  # no -0.0
     return record

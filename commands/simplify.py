@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from ..engine.formats.regions import parse_region
 from ..engine.network import Network
 from ..engine.region import Region
 from ..redundancy.phase import Effort
-from .cut import Cut, cut_record, make_cut
+from .cut import Cut, cut_record, make_cut, rehearse
 from .options import Amount, Exit, Keep, Options, Side
 from .record import Record, envelope, network_record, write_record
+from .selftest import branch
 from .targets import NETWORKS, check_targets, distinct, each_target, slug
 from .terminal import Terminal, listed, share
 
@@ -62,6 +63,11 @@ class Order:
         if self.workers is not None and not 1 <= self.workers <= 1024:
             raise InputError(f"--workers {self.workers}: give a number from 1 to 1024")
 
+    @property
+    def spent(self) -> float:
+        """What of the tolerance is spent: none where a winner must stay, a move may cost it."""
+        return self.tolerance if self.keep is Keep.OUTPUTS else 0.0
+
 
 def run(order: Order, options: Options) -> Exit:
     """Simplify a network over every region and write the results; end DONE."""
@@ -77,12 +83,14 @@ def run(order: Order, options: Options) -> Exit:
         [order.net, *(Path(text) for text in order.regions if Path(text).suffix)],
     )
     network = load(order.net)
-    regions = [parse_region(text, network, order.units.value) for text in order.regions]
-    for region in regions:
-        require_extent(region)
-    terminal = Terminal(options.silent)
+    regions = [_region(text, network, order.units) for text in order.regions]
+    for target in targets:
+        rehearse(network, target)
+    terminal = Terminal.of(options)
     cuts = []
     runtime = runtime_of(network)
+    with terminal.progress("warming up; the first time takes half a minute"):
+        branch(options.seed)
     for index, (region, target) in enumerate(zip(regions, targets, strict=True)):
         left = len(regions) - index
         effort = effort_for(order, options, began, left)
@@ -94,7 +102,7 @@ def run(order: Order, options: Options) -> Exit:
                     target,
                     effort=effort,
                     runtime=runtime,
-                    tolerance=order.tolerance,
+                    tolerance=order.spent,
                     progress=show,
                 )
             )
@@ -125,12 +133,14 @@ def _label(text: str, index: int) -> str:
     return "net" if text.strip() == "net" else f"region{index}"
 
 
-def require_extent(region: Region) -> None:
-    """Raise InputError for a single point, before the long work starts."""
+def _region(text: str, network: Network, units: Side) -> Region:
+    """Return a region, named after its file's last part; refuse a single point at once."""
+    region = parse_region(text, network, units.value)
     if region.is_point:
         raise InputError(
             f"{region.name} is a single point: every neuron is constant there; widen an input"
         )
+    return replace(region, name=Path(text).name) if region.name == text.strip() else region
 
 
 def runtime_of(network: Network) -> Any:
@@ -199,7 +209,10 @@ def _print(cut: Cut, terminal: Terminal) -> None:
             ("multiply-adds", "multiply_adds"),
         )
     ]
-    for word, key in (("us for one point alone", "latency_us"), ("us a point in a batch", "batch_us")):
+    for word, key in (
+        ("us for one point alone", "latency_us"),
+        ("us a point in a batch", "batch_us"),
+    ):
         one, two = before[key], after[key]
         sizes.append((word, f"{one:.2f}", f"{two:.2f}", share(one - two, one)))
     terminal.table("", ("size", "before", "after", "saved"), sizes)
@@ -217,10 +230,10 @@ def _print_limits(order: Order, terminal: Terminal) -> None:
     """Say what was asked for and is not used yet."""
     if order.keep is not Keep.OUTPUTS:
         terminal.say(
-            f"--keep {order.keep}: only removals that keep every output are made so far; they keep "
-            f"the {order.keep} as well."
+            f"--keep {order.keep}: only removals that keep every output exactly are made so far; "
+            f"they keep the {order.keep} as well."
         )
-    if order.tolerance > 0:
+    elif order.tolerance > 0:
         terminal.say(
             f"--tolerance {order.tolerance:g}: only neurons that are zero or the identity on the "
             "whole region are removed so far; the tolerance is spent on rounding of their weights."

@@ -17,14 +17,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from .options import Device, Options
+
 LOG_WIDTH = 150
 """Columns of a table that goes to a file or a pipe, where nothing says how wide the paper is."""
+
+
+NARROW = 16
+"""Columns that a column of words keeps on a narrow terminal; numbers are never cut or broken."""
 
 
 class Show(Protocol):
     """What is told of the progress of one piece of work: the step, how many are settled, of all."""
 
-    def __call__(self, step: str, settled: int, total: int) -> None: ...
+    def __call__(self, step: str, settled: int, total: int) -> None:
+        """Tell it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +51,16 @@ class Terminal:
         wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
         self.out = Console(quiet=self.silent, width=wide, highlight=False)
         self.err = Console(quiet=self.silent, stderr=True, highlight=False)
+
+    @classmethod
+    def of(cls, options: Options) -> Terminal:
+        """Return the terminal of a verb, and say what of its options has no effect."""
+        terminal = cls(options.silent)
+        if options.device is not Device.CPU:
+            terminal.err.print(
+                f"--device {options.device}: every step of this verb runs on the CPU so far."
+            )
+        return terminal
 
     def say(self, text: str = "") -> None:
         """Print a line or a paragraph as it stands."""
@@ -69,7 +86,8 @@ class Terminal:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(columns):
             side = "left" if index < words else "right"
-            table.add_column(escape(column), justify=side, overflow="fold")  # type: ignore[arg-type]
+            whole = index >= words
+            table.add_column(escape(column), justify=side, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         if footer is not None:
@@ -77,7 +95,13 @@ class Terminal:
             table.add_row(*(escape(str(cell)) for cell in footer), style="bold")
         if title:
             self.out.print(f"[bold]{escape(title)}[/]", soft_wrap=not self.out.is_terminal)
-        self.out.print(table)
+        cells = [columns, *rows, *([] if footer is None else [footer])]
+        natural = [max(len(str(row[index])) for row in cells) for index in range(len(columns))]
+        shrunk = [min(width, NARROW) if i < words else width for i, width in enumerate(natural)]
+        here = self.out.width
+        self.out.width = max(here, sum(shrunk) + 3 * len(columns))
+        self.out.print(table, crop=False)
+        self.out.width = here
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Show]:
@@ -124,7 +148,7 @@ def microseconds(seconds: float | None) -> str:
 
 def share(part: float, whole: float) -> str:
     """Return a part of a whole in per cent."""
-    return f"{100.0 * part / whole:.0f} %" if whole else "-"
+    return f"{round(100.0 * part / whole)} %" if whole else "-"
 
 
 def listed(items: dict[str, Any]) -> str:

@@ -34,11 +34,16 @@ def affine(
     Source:
         The definition of an affine layer.
     """
-    outputs = [positive[:, None]] if negative is None else [positive[:, None], negative[:, None]]
-    signs = np.broadcast_to([1.0, -1.0][: len(outputs)], (len(weight), len(outputs)))
-    names = np.broadcast_to(columns, weight.shape)
+    count, width = weight.shape
+    ties = [positive] if negative is None else [positive, negative]
+    names = np.empty((count, width + len(ties)), np.int32)
+    values = np.empty(names.shape)
+    names[:, :width] = columns
+    np.negative(weight, out=values[:, :width])
+    for place, (tie, sign) in enumerate(zip(ties, (1.0, -1.0), strict=False), start=width):
+        names[:, place], values[:, place] = tie, sign
     lower = upper = bias
     if error is not None and error.any():
         lower = np.where(error > 0, np.nextafter(bias - error, -np.inf), bias)
         upper = np.where(error > 0, np.nextafter(bias + error, np.inf), bias)
-    return Rows.full(np.hstack([names, *outputs]), np.hstack([0.0 - weight, signs]), lower, upper)
+    return Rows.full(names, values, lower, upper)

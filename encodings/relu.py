@@ -42,8 +42,8 @@ def phases(lower: Array, upper: Array) -> NDArray[np.int8]:
             f"neuron {place} has the bounds {lower[place]} and {upper[place]}: they must be "
             "numbers, the lower one at most the upper one"
         )
-    stable = np.where(upper <= 0, Phase.INACTIVE, Phase.ACTIVE)
-    return np.where((lower < 0) & (upper > 0), Phase.UNSTABLE, stable).astype(np.int8)
+    stable = np.where(upper <= 0, int(Phase.INACTIVE), int(Phase.ACTIVE))
+    return np.where((lower < 0) & (upper > 0), int(Phase.UNSTABLE), stable).astype(np.int8)
 
 
 def check_unstable(lower: Array, upper: Array) -> None:
@@ -109,10 +109,14 @@ def big_m(positive: Index, negative: Index, phase: Index, lower: Array, upper: A
         programming, ICLR 2019.
     """
     check_unstable(lower, upper)
-    one, none = np.ones(lower.size), np.full(2 * lower.size, -np.inf)
-    names = np.stack([np.concatenate([positive, negative]), np.concatenate([phase, phase])], axis=1)
-    values = np.stack([np.concatenate([one, one]), np.concatenate([-upper, -lower])], axis=1)
-    return Rows.full(names, values, none, np.concatenate([np.zeros(lower.size), -lower]))
+    size = lower.size
+    names, values = np.empty((2 * size, 2), np.int32), np.ones((2 * size, 2))
+    names[:size, 0], names[size:, 0] = positive, negative
+    names[:size, 1], names[size:, 1] = phase, phase
+    values[:size, 1], values[size:, 1] = -upper, -lower
+    sides = np.zeros(2 * size)
+    sides[size:] = -lower
+    return Rows.full(names, values, np.full(2 * size, -np.inf), sides)
 
 
 def partitioned(

@@ -233,15 +233,17 @@ class _Work:
 
     def _piecewise(self, node: Node, layer: Piecewise, source: Expression) -> Expression:
         lower, upper = _checked(*self._bound(node.sources[0]), node)
-        phase = np.where(layer.state == State.RELU, phases(lower, upper), Phase.ACTIVE)
-        phase = np.where(layer.state == State.ZERO, Phase.INACTIVE, phase)
-        kept, split = np.flatnonzero(phase == Phase.ACTIVE), np.flatnonzero(phase == Phase.UNSTABLE)
-        values = []
+        relu, phase = layer.state == int(State.RELU), phases(lower, upper)
+        split = np.flatnonzero(relu & (phase == int(Phase.UNSTABLE)))
+        if split.size == node.size:
+            return self._relus(node.name, split, source, lower, upper)
+        passing = np.where(relu, phase == int(Phase.ACTIVE), layer.state != int(State.ZERO))
+        kept, values = np.flatnonzero(passing), []
         if split.size:
             made = self._relus(node.name, split, source.take(split), lower[split], upper[split])
             values.append(made.put(split, node.size))
         if kept.size or not split.size:
-            linear = layer.state[kept] == State.LINEAR
+            linear = layer.state[kept] == int(State.LINEAR)
             slope = np.where(linear, layer.slope[kept], 1.0)
             passed = scaled(source.take(kept), slope, layer.intercept[kept])
             if self._fills(node.name, passed):

@@ -8,7 +8,7 @@ the width of the rows and the slack of the objectives that are made of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,16 +45,18 @@ class Expression:
 
     def take(self, rows: NDArray[Any]) -> Expression:
         """Return some of the values."""
-        return replace(
-            self, matrix=self.matrix[rows], constant=self.constant[rows], error=self.error[rows]
-        )
+        return self.over(self.matrix[rows], self.constant[rows], self.error[rows])
 
     def put(self, rows: NDArray[Any], size: int) -> Expression:
         """Return ``size`` values, these at `rows` and 0 elsewhere."""
         matrix = np.zeros((size, self.columns.size))
         constant, error = np.zeros(size), np.zeros(size)
         matrix[rows], constant[rows], error[rows] = self.matrix, self.constant, self.error
-        return replace(self, matrix=matrix, constant=constant, error=error)
+        return self.over(matrix, constant, error)
+
+    def over(self, matrix: Array, constant: Array, error: Array) -> Expression:
+        """Return other values over the same columns."""
+        return Expression(self.columns, self.lower, self.upper, matrix, constant, error)
 
 
 def scaled(value: Expression, slope: Array, intercept: Array) -> Expression:
@@ -66,7 +68,7 @@ def scaled(value: Expression, slope: Array, intercept: Array) -> Expression:
     if rounded.any():
         reach = size * (np.abs(value.matrix) @ value.magnitude + np.abs(value.constant))
         error += np.where(rounded, gamma(2) * (reach + np.abs(intercept)) * SLACK + UNDERFLOW, 0.0)
-    return replace(value, matrix=matrix, constant=constant, error=error)
+    return value.over(matrix, constant, error)
 
 
 def composed(operator: Operator, bias: Array, value: Expression) -> Expression:
@@ -76,23 +78,22 @@ def composed(operator: Operator, bias: Array, value: Expression) -> Expression:
     """
     if isinstance(operator, Diagonal):
         return scaled(value, operator.weight, bias)
-    weight = operator.matrix()
-    used = value.matrix != 0.0
-    single = np.count_nonzero(used, axis=0) <= 1
-    if single.all():
-        owner = np.argmax(used, axis=0)
+    weight, sizes = operator.matrix(), np.abs(value.matrix)
+    entries = np.count_nonzero(sizes, axis=0)
+    loose = (entries > 1) | (sizes.sum(axis=0) != entries)
+    if entries.max(initial=0) <= 1:
+        owner = np.argmax(sizes, axis=0)
         matrix = weight[:, owner] * value.matrix[owner, np.arange(owner.size)]
     else:
         matrix = weight @ value.matrix
-    loose = ~(single & ((np.abs(value.matrix) == 1.0) | ~used).all(axis=0))
     constant = weight @ value.constant + bias
     error = np.zeros(len(weight))
     if loose.any() or value.constant.any() or value.error.any():
-        reach = np.abs(value.matrix[:, loose]) @ value.magnitude[loose] + np.abs(value.constant)
+        reach = sizes[:, loose] @ value.magnitude[loose] + np.abs(value.constant)
         size = np.abs(weight)
         rounding = gamma(weight.shape[1] + 1) * (size @ reach + np.abs(bias))
         error = (rounding + size @ value.error) * SLACK + UNDERFLOW
-    return replace(value, matrix=matrix, constant=constant, error=error)
+    return value.over(matrix, constant, error)
 
 
 def summed(values: Sequence[Expression]) -> Expression:
@@ -116,4 +117,4 @@ def summed(values: Sequence[Expression]) -> Expression:
     slack += np.where(np.count_nonzero(constants, axis=0) > 1, np.abs(constants).sum(axis=0), 0.0)
     slack = np.where(slack > 0.0, gamma(len(values)) * slack * SLACK + UNDERFLOW, 0.0)
     error = slack + np.stack([value.error for value in values]).sum(axis=0) * SLACK
-    return replace(total, error=error)
+    return total.over(matrix, total.constant, error)

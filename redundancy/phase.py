@@ -28,7 +28,7 @@ from ..engine.bounds.rational import rational_bound
 from ..engine.bounds.tighten import Effort as ProgramEffort
 from ..engine.bounds.tighten import Side, tighten
 from ..engine.errors import RegionError
-from ..engine.network import Network
+from ..engine.network import Affine, Network
 from ..engine.region import Region
 from ..engine.rounding import NEAR_ZERO, float_above
 from ..engine.search import Boxes, Limits, Search
@@ -78,8 +78,16 @@ _FEW_INPUTS = 16
 _MANY_INPUTS_BOXES = 64
 """With more inputs, boxes bisected for each open neuron: programs over phases do better there."""
 
-_ROUND = 2048
-"""Boxes of each neuron's own search in the first round; each round has four times more."""
+_ROUNDS = (2048, 8192, 32_768)
+"""Boxes up to which each open neuron is searched for on its own, round after round. What is open
+then is hard, and its boxes are small: neurons of one layer share a tree again from there on."""
+
+_FIRST_SHARE = 0.85
+"""Share of the remaining time for the first layer that is still open; the rest is for later ones,
+whose neurons are harder."""
+
+_LARGEST_STAGED = 50_000_000
+"""Entries of all matrices together above which boxes are not split: 400 MB of float64."""
 
 _SPLIT_SHARE = 0.9
 """Share of the remaining time that bisecting may take before programs are tried."""
@@ -229,11 +237,18 @@ class _Work:
 
     def _split(self) -> None:
         """Bisect boxes: first for all open neurons together, then for each in rounds."""
+        dense = sum(
+            node.layer.operator.size_in * node.layer.operator.size_out
+            for node in self.network.nodes
+            if isinstance(node.layer, Affine)
+        )
+        if dense > _LARGEST_STAGED:
+            return
         staged = stages(self.network)
         net = pack(staged)
         starts = [int(net.offset[staged.of[entry.node]]) for entry in self.ledger.entries]
         few = self.network.size_in <= _FEW_INPUTS
-        share = _SPLIT_SHARE if self.effort.programs else 1.0
+        share = _SPLIT_SHARE if self.effort.programs and not few else 1.0
         deadline = time.monotonic() + share * (self.deadline - time.monotonic())
         limits = Limits(workers=self.effort.workers)
 
@@ -248,9 +263,9 @@ class _Work:
             search.start(self.region.lower, self.region.upper, stable)
             return search
 
-        def go(search: Search, wishes: list[Wish], boxes: int) -> None:
+        def go(search: Search, wishes: list[Wish], boxes: int, until: float = deadline) -> None:
             before = search.bounded
-            search.run(lambda *found: self._refute(wishes, *found), boxes, deadline)
+            search.run(lambda *found: self._refute(wishes, *found), boxes, until)
             self.boxes += search.bounded - before
             still, reach = search.open(), search.reach()
             for column, wish in enumerate(wishes):
@@ -263,18 +278,24 @@ class _Work:
         go(searching(together), together, _TOGETHER if few else 1)
         alone: dict[Wish, Search] = {}
         most = self.effort.boxes if few else min(self.effort.boxes, _MANY_INPUTS_BOXES)
-        budget = min(_ROUND, most)
-        while (wishes := self.ledger.wishes()) and time.monotonic() < deadline:
-            for wish in wishes:
+        for budget in (min(budget, most) for budget in _ROUNDS):
+            for wish in self.ledger.wishes():
                 if wish in alone:  # it was not settled in a round: attack it again, harder
                     self._climb([wish], 4 * self.effort.starts, 20_000)
                 else:
                     alone[wish] = searching([wish])
                 if not self.ledger.refuted(wish) and time.monotonic() < deadline:
                     go(alone[wish], [wish], budget)
-            if budget >= most:
-                break
-            budget = min(4 * budget, most)
+        for place in sorted({wish.place for wish in self.ledger.wishes()}):
+            group = [wish for wish in self.ledger.wishes() if wish.place == place]
+            left = deadline - time.monotonic()
+            if group and left > 0 and most > _ROUNDS[-1]:
+                until = time.monotonic() + (left if place == self._last() else _FIRST_SHARE * left)
+                go(searching(group), group, most, until)
+
+    def _last(self) -> int:
+        """Return the place of the last layer with an open neuron."""
+        return max((wish.place for wish in self.ledger.wishes()), default=-1)
 
     def _refute(self, wishes: list[Wish], corner: Array, boxes: Boxes) -> NDArray[np.bool_]:
         """Try the boxes farthest from settled: where their bound lies, and their middle."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from secateur.encodings.program import Program
+from secateur.encodings.program import Array, Program
 from secateur.engine.solvers.base import Options, Outcome, Restart, Status, vetted
 from secateur.engine.solvers.highs import Highs
 
@@ -35,12 +35,19 @@ def wrong_duals(outcome: Outcome) -> Outcome:
 
 def nan_everywhere(outcome: Outcome) -> Outcome:
     """NaN wherever a number is due."""
-    broken = {
-        name: np.full(values.shape, np.nan)
-        for name in ("primal", "row_duals", "reduced_costs", "ray")
-        if (values := getattr(outcome, name)) is not None
-    }
-    return replace(outcome, objective=np.nan, bound=np.nan, **broken)
+
+    def broken(values: Array | None) -> Array | None:
+        return None if values is None else np.full(values.shape, np.nan)
+
+    return replace(
+        outcome,
+        objective=np.nan,
+        bound=np.nan,
+        primal=broken(outcome.primal),
+        row_duals=broken(outcome.row_duals),
+        reduced_costs=broken(outcome.reduced_costs),
+        ray=broken(outcome.ray),
+    )
 
 
 def infeasible_point(outcome: Outcome) -> Outcome:

@@ -103,7 +103,7 @@ def graph_networks(draw: st.DrawFn, inputs: int = 2, nodes: int = 6, relus: int 
         if draw(st.booleans()):
             source, other = other, source
         layer: Layer = dense(source.size, draw(st.integers(1, 4)))
-        sources = (source.name,)
+        sources: tuple[str, ...] = (source.name,)
         match draw(
             st.sampled_from(["dense", "relu", "relu", "diagonal", "sum", "concat", "select"])
         ):

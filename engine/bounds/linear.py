@@ -27,6 +27,9 @@ from .interval import Bounds, Interval, interval, magnitude, scale
 Array = NDArray[np.float64]
 Slopes = dict[str, Array]
 
+ROWS = 256
+"""Neurons bounded together: bounds the memory on layers with thousands of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
@@ -205,13 +208,15 @@ def linear(
         )
         if not ask.size:
             continue
-        eye = np.zeros((len(lower), 2 * ask.size, node.size))
-        eye[:, np.arange(ask.size), ask] = 1.0
-        eye[:, ask.size + np.arange(ask.size), ask] = -1.0
-        best = bound_rows(network, node.name, eye, bounds, relaxed, steps)
         low, high = low.copy(), high.copy()
-        high[:, ask] = np.minimum(high[:, ask], best[:, : ask.size])
-        low[:, ask] = np.maximum(low[:, ask], -best[:, ask.size :])
+        for start in range(0, ask.size, ROWS):
+            some = ask[start : start + ROWS]
+            eye = np.zeros((len(lower), 2 * some.size, node.size))
+            eye[:, np.arange(some.size), some] = 1.0
+            eye[:, some.size + np.arange(some.size), some] = -1.0
+            best = bound_rows(network, node.name, eye, bounds, relaxed, steps)
+            high[:, some] = np.minimum(high[:, some], best[:, : some.size])
+            low[:, some] = np.maximum(low[:, some], -best[:, some.size :])
         found[node.name] = low, high
         bounds = interval(network, lower, upper, found)
     return bounds

@@ -25,7 +25,7 @@ from ..assemble import Assembly, BigM, Relaxation, Triangle, assemble
 from ..errors import SolverError
 from ..network import Network
 from ..rounding import Array
-from ..solvers import Options, Outcome, Solver, solver
+from ..solvers import Options, Outcome, Solver, Status, solver
 from ..solvers.base import ACCEPTED
 from ..verdict import Method
 from .dual import safe_lower_bound
@@ -80,7 +80,7 @@ class Tightened:
             NaN where it gave no point. Candidates: inside the box, not replayed.
         rebuilt: whether every bound follows from the bounds given and from duals by outward
             rounding; False where a solver's own dual bound was taken.
-        complete: whether every query was answered before the deadline.
+        complete: whether every query was answered before the deadline; the bounds hold anyway.
     """
 
     lower: Array
@@ -142,6 +142,7 @@ def tighten(
                 continue
             model.aim(index, side)
             outcome, point = model.solve()
+            complete &= outcome.status is Status.OPTIMAL or effort.left > 0
             found = model.stated(outcome, point) if model.trusting else model.rebuilt(outcome)
             points[place, int(side is Side.UPPER)] = point
             if side is Side.LOWER:
@@ -219,6 +220,8 @@ class Model:
         Raises:
             SolverError: the network itself goes beyond it, at the point given or amid the box.
         """
+        if not math.isfinite(outcome.bound):
+            return -math.inf
         found = outcome.bound - ACCEPTED * max(1.0, abs(outcome.bound)) - self._error
         lower, upper = self._corners
         for place in (point, 0.5 * lower + 0.5 * upper):

@@ -83,7 +83,8 @@ class Pulp:
         if self.name == "cbc":
             settings |= {"threads": options.threads, "gapRel": MIP_GAP, "gapAbs": MIP_GAP}
             settings["options"] = [f"randomSeed {options.seed + 1}"]
-        for name in _CLASSES[self.name]:
+        known = pulp.listSolvers()
+        for name in (name for name in _CLASSES[self.name] if name in known):
             backend = pulp.getSolver(name, **settings)
             if backend.available():
                 return backend

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -183,6 +184,22 @@ def test_past_the_deadline_the_given_bounds_stay(method):
     assert not found.complete
     assert (found.lower, found.upper) == (lower, upper)
     assert np.isnan(found.points).all()
+
+
+def test_a_search_cut_short_leaves_sound_bounds_and_says_so():
+    generator = np.random.default_rng(1)
+    shapes = [(30, 4), (30, 30), (1, 30)]
+    network = Network.dense(
+        [generator.normal(size=shape) for shape in shapes],
+        [generator.normal(size=shape[0]) for shape in shapes],
+    )
+    box = -np.ones(4), np.ones(4)
+    effort = Effort(deadline=time.monotonic() + 0.5)
+    found = asked(network, box, method=Method.MILP, effort=effort)
+    assert not found.complete
+    values = network.evaluate(generator.uniform(*box, (2000, 4)))
+    assert found.lower <= values.min()
+    assert values.max() <= found.upper
 
 
 @pytest.mark.parametrize("method", [Method.LP, Method.MILP])

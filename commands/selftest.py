@@ -1,0 +1,38 @@
+"""A question so small that its answer is known: tests the parts that prove, and warms them up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..engine.network import Network
+from ..engine.region import Region
+from ..engine.verdict import Verdict
+from ..redundancy.phase import Effort, decide_phases
+
+COMPILING = 300.0
+"""Seconds after which a machine that still compiles the inner loops is taken for sick."""
+
+
+def diamond() -> tuple[Network, Region]:
+    """Return a network whose last hidden neuron, |x+y| + |x-y| - 2.5, is below 0 on the box.
+
+    Its largest value is -0.5; the triangle relaxation alone allows 1.5, so that the proof needs
+    branching.
+    """
+    turn = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    network = Network.dense(
+        [turn, np.ones((1, 4)), np.ones((1, 1))],
+        [np.zeros(4), np.array([-2.5]), np.zeros(1)],
+    )
+    return network, Region.box([-1.0, -1.0], [1.0, 1.0], "the box")
+
+
+def branch(seed: int = 0) -> Verdict:
+    """Return the verdict on the diamond's last hidden neuron; compiles the inner loops.
+
+    The first run after an installation takes half a minute, the next ones read what it stored.
+    Long work starts with this, so that the time given for it is spent on it.
+    """
+    network, region = diamond()
+    effort = Effort(seconds=COMPILING, samples=64, starts=2, climbs=2, workers=1, seed=seed)
+    return decide_phases(network, region, effort).findings[-1].verdict
