@@ -6,10 +6,13 @@ where it comes from.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable
 from http.client import HTTPException
 from importlib.resources import files
@@ -54,7 +57,7 @@ def run(
     if source is None:
 
         def get(name: str) -> bytes:
-            return _download(f"{url.rstrip('/')}/{name}", folder, len(wanted), deadline)
+            return _from_layouts(url.rstrip("/"), name, folder, len(wanted), deadline)
     else:
 
         def get(name: str) -> bytes:
@@ -107,6 +110,34 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _from_layouts(url: str, name: str, folder: Path, count: int, deadline: float | None) -> bytes:
+    """Return a file's bytes from the layout of the later competitions, or from a flat folder.
+
+    The later ones keep networks in onnx/ and properties in vnnlib/, compressed by gzip.
+
+    Raises:
+        FileError: neither place has it.
+        FormatError: it is larger than any file of the collection.
+    """
+    packed = f"{url}/{'onnx' if name.endswith('.onnx') else 'vnnlib'}/{name}.gz"
+    try:
+        data = _download(packed, folder, count, deadline)
+    except FileError as error:
+        if not isinstance(error.__cause__, urllib.error.HTTPError):
+            raise
+        return _download(f"{url}/{name}", folder, count, deadline)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+            plain = unpacked.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(
+            f"{packed}: is no sound gzip file ({error}); try another --url"
+        ) from error
+    if len(plain) > LARGEST:
+        raise FormatError(f"{packed}: holds more than {LARGEST} bytes; try another --url")
+    return plain
+
+
 def _download(url: str, folder: Path, count: int, deadline: float | None) -> bytes:
     """Return the bytes at an address.
 
@@ -126,8 +157,8 @@ def _download(url: str, folder: Path, count: int, deadline: float | None) -> byt
         raise FileError(
             f"{url}: cannot be fetched ({' '.join(str(why).split())}): with no network, put the "
             f"{count} files ACASXU_run2a_1_1_batch_2000.onnx to ACASXU_run2a_5_9_batch_2000.onnx, "
-            f"prop_1.vnnlib to prop_10.vnnlib and acasxu_instances.csv into {folder} and run again "
-            "to verify them, or name a folder that has them with --from"
+            f"and prop_1.vnnlib to prop_10.vnnlib into {folder} and run again to verify them, or "
+            "name a folder that has them with --from"
         ) from error
     if len(data) > LARGEST:
         raise FormatError(f"{url}: sends more than {LARGEST} bytes; try another --url")

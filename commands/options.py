@@ -74,8 +74,8 @@ class Collection(StrEnum):
     ACASXU = "acasxu"
 
 
-ACASXU_URL = "https://raw.githubusercontent.com/stanleybak/vnncomp2021/main/benchmarks/acasxu"
-"""Where the ACAS Xu benchmark of VNN-COMP stands: 45 networks, 10 properties, the instances."""
+ACASXU_URL = "https://raw.githubusercontent.com/ChristopherBrix/vnncomp2023_benchmarks/main/benchmarks/acasxu"
+"""Where the ACAS Xu benchmark of VNN-COMP stands: 45 networks and 10 properties."""
 
 
 @dataclass(frozen=True, slots=True)

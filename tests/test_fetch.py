@@ -1,5 +1,6 @@
 """Fetching: every file is verified before it takes its place, wherever it comes from."""
 
+import gzip
 import hashlib
 import json
 import threading
@@ -71,6 +72,25 @@ def test_files_come_from_a_server(pinned, server, tmp_path, capsys):
     assert "2 written, 0 were there" in capsys.readouterr().out
 
 
+def test_files_come_packed_in_folders_as_later_competitions_keep_them(
+    pinned, source, server, tmp_path
+):
+    for folder, name in (("onnx", "one.onnx"), ("vnnlib", "two.vnnlib")):
+        (source / folder).mkdir()
+        (source / folder / f"{name}.gz").write_bytes(gzip.compress(FILES[name]))
+        (source / name).unlink()
+    to = tmp_path / "to"
+    assert call("--to", to, "--url", server) == 0
+    assert held(to) == FILES
+
+
+def test_a_packed_file_that_is_cut_is_refused(pinned, source, server, tmp_path, capsys):
+    (source / "onnx").mkdir()
+    (source / "onnx" / "one.onnx.gz").write_bytes(gzip.compress(FILES["one.onnx"])[:-9])
+    assert "is no sound gzip file" in refused(capsys, "--to", tmp_path / "to", "--url", server)
+    assert not list((tmp_path / "to").iterdir())
+
+
 def test_files_come_from_a_folder(pinned, source, tmp_path, capsys):
     to = tmp_path / "to"
     assert call("--to", to, "--from", source, "--json", tmp_path / "r.json") == 0
@@ -121,7 +141,7 @@ def test_without_a_network_the_line_says_what_to_put_where(tmp_path, capsys):
     said = refused(capsys, "--to", to, "--url", "http://127.0.0.1:9/", "--timeout", 10)
     assert "ACASXU_run2a_1_1_batch_2000.onnx" in said
     assert f"into {to} and run again" in said
-    assert "56 files" in said
+    assert "55 files" in said
 
 
 def test_spent_time_ends_in_one_line(pinned, server, tmp_path, capsys):
@@ -152,13 +172,11 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, capsys):
 def test_the_pins_name_every_network_and_property():
     names = list(fetch.pins())
     networks = [f"ACASXU_run2a_{i}_{j}_batch_2000.onnx" for i in range(1, 6) for j in range(1, 10)]
-    assert sorted(names) == sorted(
-        [*networks, *(f"prop_{i}.vnnlib" for i in range(1, 11)), "acasxu_instances.csv"]
-    )
+    assert sorted(names) == sorted([*networks, *(f"prop_{i}.vnnlib" for i in range(1, 11))])
     assert all(len(digest) == 64 for digest in fetch.pins().values())
 
 
 def test_the_real_files_have_the_pinned_digests(data, tmp_path, capsys):
     assert call("--to", tmp_path / "to", "--from", data / "acasxu") == 0
-    assert "56 files, every one with its pinned SHA-256" in capsys.readouterr().out
-    assert len(held(tmp_path / "to")) == 56
+    assert "55 files, every one with its pinned SHA-256" in capsys.readouterr().out
+    assert len(held(tmp_path / "to")) == 55

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import boxes, dense_networks, graph_networks, points
 
+from secateur.engine.formats import load, save
 from secateur.engine.legal import violations
-from secateur.engine.network import Network, Piecewise, State
+from secateur.engine.network import Affine, Input, Network, Node, Piecewise, State
+from secateur.engine.operators import Convolution, Dense
 from secateur.engine.region import Region
+from secateur.engine.verdict import Unknown
 from secateur.redundancy.fold import Form, as_relus, fold
 from secateur.redundancy.phase import Effort
 from secateur.redundancy.plan import simplify
@@ -128,3 +131,30 @@ def test_a_layer_that_was_linear_from_the_start_is_not_written_as_relus():
     original = network.with_layers({"relu1": identity})
     assert as_relus(original, original).by_name["relu1"].layer.state.tolist() == [2, 2]
     assert as_relus(original, network).by_name["relu1"].layer.state.tolist() == [0, 0]
+
+
+def test_a_convolutional_network_is_simplified_where_its_neurons_stand(tmp_path):
+    rng = np.random.default_rng(1)
+    kernel = Convolution(rng.normal(size=(3, 1, 3, 3)).astype(np.float32), (1, 6, 6), (2, 2))
+    head = rng.normal(size=(2, kernel.size_out)).astype(np.float32)
+    shift = np.repeat([-9.0, 0.5, 9.0], 4)  # one channel off, one undecided, one on
+    nodes = (
+        Node("x", Input((1, 6, 6))),
+        Node("z", Affine(kernel, shift), ("x",), kernel.shape_out),
+        Node("a", Piecewise.relu(kernel.size_out), ("z",), kernel.shape_out),
+        Node("y", Affine(Dense(head), np.zeros(2)), ("a",)),
+    )
+    network = Network(nodes, "y")
+    region = Region.box([0.0] * 36, [0.25] * 36, "dark images")
+    plan = simplify(network, region, Effort(seconds=20, samples=500, workers=1))
+    assert plan.phases.by_layer()["a"]["zero"] >= 4
+    assert plan.phases.by_layer()["a"]["identity"] >= 4
+    assert not plan.phases.count(Unknown)
+    assert plan.fold.exact
+    assert not violations(plan.network)
+    save(plan.network, tmp_path / "small.onnx")
+    again = load(tmp_path / "small.onnx")
+    some = region.lattice("float32").snap(rng.uniform(0, 0.25, size=(5, 36)))
+    wanted = network.evaluate(some, exact=True)
+    assert (plan.network.evaluate(some, exact=True) == wanted).all()
+    assert (again.evaluate(some, exact=True) == wanted).all()
