@@ -128,6 +128,7 @@ def partitioned(
     bias: Array,
     part_lower: Array,
     part_upper: Array,
+    unit: Array,
 ) -> Rows:
     """Return the rows that spread each ReLU over a partition of its inputs.
 
@@ -140,12 +141,13 @@ def partitioned(
         bias: ``(neurons,)``, b of z = sum of the parts + b.
         part_lower: ``(neurons, parts)``, bounds L of the parts' sums.
         part_upper: ``(neurons, parts)``, bounds U of the parts' sums.
+        unit: ``(neurons, parts)`` powers of two, in which the columns on and off are measured.
 
     Requires:
         Finite L <= U; rows of `parts`, which tie on + off to the inputs; rows of `big_m`.
     Rows:
-        ``p - sum(on) - b t = 0``, ``n + sum(off) - b t = -b``, and for each part
-        ``L t <= on <= U t``, ``L (1 - t) <= off <= U (1 - t)``.
+        ``p - sum(unit on) - b t = 0``, ``n + sum(unit off) - b t = -b``, and for each part
+        ``L t <= unit on <= U t``, ``L (1 - t) <= unit off <= U (1 - t)``, divided by the unit.
     Exact or relaxes:
         Exact for whole t. With t in [0, 1] it lies between the triangle (one part) and the convex
         hull over the box of inputs (one part an input: ideal).
@@ -154,41 +156,34 @@ def partitioned(
         mixed-integer optimization of trained ReLU neural networks, NeurIPS 2021, section 3
         (extended form).
     """
-    count, size = part_lower.shape
-    one = np.ones((count, size))
-    sums = Rows.full(
-        np.vstack(
-            [
-                np.hstack([positive[:, None], phase[:, None], on]),
-                np.hstack([negative[:, None], phase[:, None], off]),
-            ]
-        ),
-        np.vstack(
-            [
-                np.hstack([np.ones((count, 1)), -bias[:, None], -one]),
-                np.hstack([np.ones((count, 1)), -bias[:, None], one]),
-            ]
-        ),
-        np.concatenate([np.zeros(count), -bias]),
-        np.concatenate([np.zeros(count), -bias]),
-    )
-    low, high, none = part_lower.ravel(), part_upper.ravel(), np.zeros(count * size)
-    infinite = np.full(count * size, np.inf)
-    times = np.repeat(phase, size)
+    count, size = on.shape
+    names, values = np.empty((2 * count, size + 2), np.int32), np.ones((2 * count, size + 2))
+    names[:, 0], names[:, 1] = np.concatenate([positive, negative]), np.tile(phase, 2)
+    names[:count, 2:], names[count:, 2:] = on, off
+    values[:, 1] = np.tile(-bias, 2)
+    values[:count, 2:], values[count:, 2:] = -unit, unit
+    sides = np.concatenate([np.zeros(count), -bias])
+    sums = Rows.full(names, values, sides, sides)
+    low, high, none = (part_lower / unit).ravel(), (part_upper / unit).ravel(), np.zeros(on.size)
+    endless = np.full(on.size, np.inf)
+    columns = np.concatenate([on, on, off, off]).ravel()
     limits = Rows.full(
-        np.stack(
-            [np.tile(times, 4), np.concatenate([on, on, off, off]).ravel()],
-            axis=1,
-        ),
-        np.stack([np.concatenate([-low, -high, low, high]), np.ones(4 * none.size)], axis=1),
-        np.concatenate([none, -infinite, low, -infinite]),
-        np.concatenate([infinite, none, infinite, high]),
+        np.stack([np.tile(np.repeat(phase, size), 4), columns], axis=1),
+        np.stack([np.concatenate([-low, -high, low, high]), np.ones(4 * on.size)], axis=1),
+        np.concatenate([none, -endless, low, -endless]),
+        np.concatenate([endless, none, endless, high]),
     )
     return Rows.join([sums, limits])
 
 
 def parts(
-    weight: Array, columns: Index, group: NDArray[np.int64], on: Index, off: Index, error: Array
+    weight: Array,
+    columns: Index,
+    group: NDArray[np.int64],
+    on: Index,
+    off: Index,
+    error: Array,
+    unit: Array,
 ) -> Rows:
     """Return the rows that tie each part of a partition to its inputs.
 
@@ -199,12 +194,13 @@ def parts(
         on: ``(neurons, parts)`` columns, as in `partitioned`.
         off: ``(neurons, parts)`` columns, as in `partitioned`.
         error: ``(neurons,)``, by how much the true z may differ from ``W x + b``.
+        unit: ``(neurons, parts)`` powers of two, as in `partitioned`.
 
     Requires:
         Finite numbers; bounds of part 0 widened by `error`.
     Rows:
-        ``-error <= on + off - sum over the part of W x <= error`` for part 0, and with 0 for error
-        for the others; one a part.
+        ``-error <= unit (on + off) - sum over the part of W x <= error`` for part 0, and with 0 for
+        error for the others, divided by the unit; one a part.
     Exact or relaxes:
         Exact where `error` is 0, else a band.
     Source:
@@ -212,9 +208,10 @@ def parts(
     """
     count, size = on.shape
     member = group[:, None, :] == np.arange(size)[None, :, None]
-    spread = np.where(member, 0.0 - weight[:, None, :], 0.0).reshape(count * size, -1)
+    spread = np.where(member, 0.0 - weight[:, None, :], 0.0) / unit[:, :, None]
     slack = np.zeros((count, size))
-    slack[:, 0] = error
+    slack[:, 0] = error / unit[:, 0]
+    spread = spread.reshape(count * size, -1)
     return Rows.full(
         np.hstack([np.broadcast_to(columns, spread.shape), on.reshape(-1, 1), off.reshape(-1, 1)]),
         np.hstack([spread, np.ones((count * size, 2))]),

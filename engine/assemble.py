@@ -22,9 +22,9 @@ from ..encodings.affine import affine
 from ..encodings.program import Draft, Index, Program
 from ..encodings.relu import Phase, big_m, partitioned, parts, phases, triangle
 from .errors import InputError
-from .expression import Expression, composed, scaled, summed
+from .expression import Expression, composed, loosened, scaled, summed, trimmed
 from .network import Affine, Concat, Input, Network, Node, Piecewise, Select, State, Sum
-from .rounding import SLACK, UNDERFLOW, Array, gamma
+from .rounding import LP_FEASIBILITY, SLACK, UNDERFLOW, Array, gamma
 
 Bounds = Mapping[str, tuple[Array, Array]]
 
@@ -234,11 +234,14 @@ class _Work:
     def _piecewise(self, node: Node, layer: Piecewise, source: Expression) -> Expression:
         lower, upper = _checked(*self._bound(node.sources[0]), node)
         relu, phase = layer.state == int(State.RELU), phases(lower, upper)
-        split = np.flatnonzero(relu & (phase == int(Phase.UNSTABLE)))
+        open_ = relu & (phase == int(Phase.UNSTABLE))
+        shut = open_ & (upper <= LP_FEASIBILITY)
+        past = open_ & ~shut & (lower >= -LP_FEASIBILITY)
+        split = np.flatnonzero(open_ & ~shut & ~past)
         if split.size == node.size:
             return self._relus(node.name, split, source, lower, upper)
         passing = np.where(relu, phase == int(Phase.ACTIVE), layer.state != int(State.ZERO))
-        kept, values = np.flatnonzero(passing), []
+        kept, values = np.flatnonzero(passing | past), []
         if split.size:
             made = self._relus(node.name, split, source.take(split), lower[split], upper[split])
             values.append(made.put(split, node.size))
@@ -246,11 +249,12 @@ class _Work:
             linear = layer.state[kept] == int(State.LINEAR)
             slope = np.where(linear, layer.slope[kept], 1.0)
             passed = scaled(source.take(kept), slope, layer.intercept[kept])
+            passed = loosened(passed, np.where(past, -lower, 0.0)[kept])
             if self._fills(node.name, passed):
                 low, high = _checked(*self._bound(node.name), node)
                 passed = self._materialised(passed, low[kept], high[kept])
             values.append(passed.put(kept, node.size))
-        return summed(values)
+        return loosened(summed(values), np.where(shut, upper, 0.0))
 
     def _fills(self, name: str, passed: Expression) -> bool:
         """Return whether columns for these neurons make fewer entries than substituting them."""
@@ -262,7 +266,7 @@ class _Work:
         return bool(rows * (support - kept) > kept * support)
 
     def _materialised(self, value: Expression, lower: Array, upper: Array) -> Expression:
-        made = self.columns(lower, upper)
+        made, value = self.columns(lower, upper), trimmed(value, LP_FEASIBILITY)
         rows = affine(value.matrix, value.columns, value.constant, made.columns, error=value.error)
         self.draft.add(rows)
         return made
@@ -270,7 +274,7 @@ class _Work:
     def _relus(
         self, name: str, which: NDArray[np.int64], z: Expression, lower: Array, upper: Array
     ) -> Expression:
-        none = np.zeros(which.size)
+        none, z = np.zeros(which.size), trimmed(z, LP_FEASIBILITY)
         output = self.columns(none, upper)
         positive, negative = output.columns, self.draft.columns(none, -lower)
         self.draft.add(affine(z.matrix, z.columns, z.constant, positive, negative, z.error))
@@ -290,20 +294,26 @@ class _Work:
     ) -> None:
         """Spread each neuron over parts of equally many inputs, in the order of their weights."""
         count = max(1, min(count, z.columns.size))
+        tiny = np.abs(z.constant) <= LP_FEASIBILITY
+        spare = np.where(tiny, np.abs(z.constant), 0.0)
+        z = loosened(z.over(z.matrix, np.where(tiny, 0.0, z.constant), z.error), spare)
         rank = np.argsort(np.argsort(z.matrix, axis=1, kind="stable"), axis=1, kind="stable")
         group = rank * count // max(1, z.columns.size)
-        part_lower, part_upper = _part_bounds(z, group, count)
-        low, high = np.minimum(part_lower, 0.0), np.maximum(part_upper, 0.0)
-        on = self.draft.columns(low.ravel(), high.ravel()).reshape(low.shape)
-        off = self.draft.columns(low.ravel(), high.ravel()).reshape(low.shape)
-        self.draft.add(parts(z.matrix, z.columns, group, on, off, z.error))
-        self.draft.add(
-            partitioned(positive, negative, phase, on, off, z.constant, part_lower, part_upper)
+        low, high, unit = _part_bounds(z, group, count)
+        ends = np.minimum(low, 0.0) / unit, np.maximum(high, 0.0) / unit
+        on, off = (
+            self.draft.columns(ends[0].ravel(), ends[1].ravel()).reshape(low.shape)
+            for _ in range(2)
         )
+        self.draft.add(parts(z.matrix, z.columns, group, on, off, z.error, unit))
+        self.draft.add(partitioned(positive, negative, phase, on, off, z.constant, low, high, unit))
 
 
-def _part_bounds(z: Expression, group: NDArray[np.int64], count: int) -> tuple[Array, Array]:
-    """Return outward-rounded bounds ``(size, count)`` of each part's sum of ``matrix x``."""
+def _part_bounds(z: Expression, group: NDArray[np.int64], count: int) -> tuple[Array, Array, Array]:
+    """Return outward-rounded bounds ``(size, count)`` of each part's sum of ``matrix x``.
+
+    And a power of two of the sum's magnitude: in this unit its coefficients are moderate.
+    """
     member = group[:, None, :] == np.arange(count)[None, :, None]
     ends = np.stack([z.matrix * z.lower, z.matrix * z.upper])
     lower = np.where(member, ends.min(axis=0)[:, None, :], 0.0).sum(axis=2)
@@ -311,4 +321,9 @@ def _part_bounds(z: Expression, group: NDArray[np.int64], count: int) -> tuple[A
     reach = np.where(member, np.abs(ends).max(axis=0)[:, None, :], 0.0).sum(axis=2)
     slack = np.where(reach > 0.0, gamma(z.columns.size + 1) * reach * SLACK + UNDERFLOW, 0.0)
     slack[:, 0] += z.error * SLACK
-    return lower - slack * SLACK, upper + slack * SLACK
+    lower, upper = lower - slack * SLACK, upper + slack * SLACK
+    unit = np.ldexp(1.0, np.frexp(np.maximum(reach, LP_FEASIBILITY))[1])
+    # A bound that is a coefficient too small for solvers is moved outward.
+    least = 2.0 * LP_FEASIBILITY * unit
+    lower = np.where((lower < 0.0) & (lower > -least), -least, lower)
+    return lower, np.where((upper > 0.0) & (upper < least), least, upper), unit

@@ -59,6 +59,29 @@ class Expression:
         return Expression(self.columns, self.lower, self.upper, matrix, constant, error)
 
 
+def trimmed(value: Expression, least: float) -> Expression:
+    """Return the values without coefficients of magnitude up to `least`, charged as error.
+
+    Args:
+        value: any.
+        least: as small as what a solver would drop without a word.
+    """
+    sizes = np.abs(value.matrix)
+    tiny = (sizes <= least) & (sizes > 0.0)
+    if not tiny.any():
+        return value
+    lost = (np.where(tiny, sizes, 0.0) @ value.magnitude) * SLACK * SLACK
+    error = value.error + np.where(tiny.any(axis=1), lost + UNDERFLOW, 0.0)
+    return value.over(np.where(tiny, 0.0, value.matrix), value.constant, error * SLACK)
+
+
+def loosened(value: Expression, slack: Array) -> Expression:
+    """Return the values with more error, ``(size,)``."""
+    if not slack.any():
+        return value
+    return value.over(value.matrix, value.constant, (value.error + slack) * SLACK)
+
+
 def scaled(value: Expression, slope: Array, intercept: Array) -> Expression:
     """Return ``slope v + intercept`` for each value v, its rounding added to the error."""
     size = np.abs(slope)

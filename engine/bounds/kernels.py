@@ -26,52 +26,94 @@ _RELU, _ZERO, _IDENTITY = int(State.RELU), int(State.ZERO), int(State.IDENTITY)
 
 
 @njit(cache=True, nogil=True)
-def _interval(net, k, post_low, post_high, low, high, scale, centre, radius, total, middle):
-    """Intersect the bounds of stage k with interval arithmetic; fill `scale` with magnitudes.
+def _gather(net, k, high, live, live_count, packed):
+    """Note the neurons of stage k that may be live, and copy their rows to `packed`.
+
+    A neuron that is known to be zero, by its state or by its bounds so far, has no row; columns
+    are those of the sources' live neurons.
+    """
+    begin, count = net.offset[k], 0
+    for i in range(net.sizes[k]):
+        state = net.state[begin + i]
+        if state != _ZERO and not (state == _RELU and high[begin + i] <= 0.0):
+            live[begin + count] = i
+            count += 1
+    live_count[k] = count
+    for e in range(net.edge_first[k], net.edge_first[k + 1]):
+        source, start = net.edge_source[e], net.edge_start[e]
+        columns, there, width = live_count[source], net.offset[source], net.sizes[source]
+        for c in range(count):
+            row = start + live[begin + c] * width
+            for j in range(columns):
+                packed[start + c * columns + j] = net.weight[row + live[there + j]]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _sums(row, middle):
+    """Return a row times the middles, and its magnitudes times the radii and the largest values."""
+    centre, radius, total = 0.0, 0.0, 0.0
+    for j in range(row.shape[0]):
+        centre += row[j] * middle[0, j]
+        radius += abs(row[j]) * middle[1, j]
+        total += abs(row[j]) * middle[2, j]
+    return centre, radius, total
+
+
+@njit(cache=True, nogil=True)
+def _interval(
+    net, k, post_low, post_high, low, high, scale, live, live_count, packed, sums, middle
+):
+    """Intersect the bounds of stage k's live neurons with intervals; fill `scale` with magnitudes.
 
     scale[i] bounds |b_i| + sum |W_ij| |a_j|, whatever the activations in their bounds.
+
+    Returns:
+        the largest of these.
     """
-    begin, size = net.offset[k], net.sizes[k]
-    terms = 4.0
-    for i in range(size):
-        centre[i], radius[i], total[i] = net.bias[begin + i], 0.0, abs(net.bias[begin + i])
+    begin, count, terms = net.offset[k], live_count[k], 4.0
+    for c in range(count):
+        bias = net.bias[begin + live[begin + c]]
+        sums[0, c], sums[1, c], sums[2, c] = bias, 0.0, abs(bias)
     for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source = net.edge_source[e]
-        first, width, start = net.offset[source], net.sizes[source], net.edge_start[e]
-        weight = net.weight[start : start + size * width].reshape(size, width)
-        magnitude = net.magnitude[start : start + size * width].reshape(size, width)
-        mid, rad, top = middle[0, :width], middle[1, :width], middle[2, :width]
-        for j in range(width):
-            a, b = post_low[first + j], post_high[first + j]
-            mid[j] = 0.5 * (a + b)
-            rad[j] = max(b - mid[j], mid[j] - a) * (1.0 + 4.0 * UNIT)
-            top[j] = max(abs(a), abs(b))
-        centre[:size] += np.dot(weight, mid)
-        radius[:size] += np.dot(magnitude, rad)
-        total[:size] += np.dot(magnitude, top)
-        terms += width + 2.0
-    charge = (terms * UNIT / (1.0 - terms * UNIT)) * SLACK
-    for i in range(size):
-        reach = (radius[i] + charge * total[i]) * SLACK + UNDERFLOW
-        scale[begin + i] = total[i] * SLACK + UNDERFLOW
-        high[begin + i] = min(high[begin + i], np.nextafter(centre[i] + reach, np.inf))
-        low[begin + i] = max(low[begin + i], np.nextafter(centre[i] - reach, -np.inf))
+        source, start = net.edge_source[e], net.edge_start[e]
+        columns, there = live_count[source], net.offset[source]
+        terms += columns + 2.0
+        for j in range(columns):
+            n = there + live[there + j]
+            middle[0, j] = 0.5 * (post_low[n] + post_high[n])
+            middle[1, j] = max(post_high[n] - middle[0, j], middle[0, j] - post_low[n])
+            middle[1, j] *= 1.0 + 4.0 * UNIT
+            middle[2, j] = max(abs(post_low[n]), abs(post_high[n]))
+        for c in range(count):
+            row = packed[start + c * columns : start + (c + 1) * columns]
+            centre, radius, total = _sums(row, middle)
+            sums[0, c] += centre
+            sums[1, c] += radius
+            sums[2, c] += total
+    charge, largest = (terms * UNIT / (1.0 - terms * UNIT)) * SLACK, 0.0
+    for c in range(count):
+        n = begin + live[begin + c]
+        reach = (sums[1, c] + charge * sums[2, c]) * SLACK + UNDERFLOW
+        scale[n] = sums[2, c] * SLACK + UNDERFLOW
+        largest = max(largest, scale[n])
+        high[n] = min(high[n], np.nextafter(sums[0, c] + reach, np.inf))
+        low[n] = max(low[n], np.nextafter(sums[0, c] - reach, -np.inf))
+    return largest
 
 
 @njit(cache=True, nogil=True)
 def _activate(net, k, low, high, scale, post_low, post_high, live, live_count, table):
-    """Fill the activations' bounds of stage k, its live neurons and their lines."""
-    begin, count = net.offset[k], 0
-    for i in range(net.sizes[k]):
-        n = begin + i
+    """Fill the activations' bounds and the lines of stage k's live neurons."""
+    begin = net.offset[k]
+    for at in range(begin, begin + live_count[k]):
+        n = begin + live[at]
         state, least, most = net.state[n], low[n], high[n]
         slope, shift, free = 0.0, 0.0, False
         if state == _IDENTITY or (state == _RELU and least >= 0.0):
             slope = 1.0
             post_low[n], post_high[n] = least, most
-        elif state == _ZERO or (state == _RELU and most <= 0.0):
+        elif state == _RELU and most <= 0.0:
             post_low[n], post_high[n] = 0.0, 0.0
-            continue
         elif state == _RELU:
             free = True
             post_low[n], post_high[n] = 0.0, most
@@ -81,37 +123,17 @@ def _activate(net, k, low, high, scale, post_low, post_high, live, live_count, t
             spare = (abs(a) + abs(b) + abs(shift)) * (4.0 * UNIT) + UNDERFLOW
             post_low[n] = min(a, b) + shift - spare
             post_high[n] = max(a, b) + shift + spare
-        at = begin + count
-        live[at] = i
-        count += 1
         table[US, at], table[DS, at], table[UT, at], table[DT, at] = slope, slope, shift, shift
         table[UGAP, at], table[DGAP, at] = 0.0, 0.0
         if free:
             steep = most / (most - least)
-            table[US, at] = steep
-            table[UT, at] = (
-                max(-steep * least, (1.0 - steep) * most) * (1.0 + 8.0 * UNIT) + UNDERFLOW
-            )
+            height = max(-steep * least, (1.0 - steep) * most) * (1.0 + 8.0 * UNIT) + UNDERFLOW
+            table[US, at], table[UT, at] = steep, height
             table[DS, at] = 1.0 if most > -least else 0.0
-            table[UGAP, at], table[DGAP, at] = table[UT, at], min(-least, most)
+            table[UGAP, at], table[DGAP, at] = height, min(-least, most)
         table[UM, at], table[DM, at] = abs(table[UT, at]), abs(table[DT, at])
         table[BIAS, at] = net.bias[n]
         table[SIZE, at] = 2.0 * scale[n] + max(-least, most)
-    live_count[k] = count
-
-
-@njit(cache=True, nogil=True)
-def _compress(net, k, live, live_count, packed):
-    """Copy the matrices into stage k to `packed`, with live rows and live columns only."""
-    for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source = net.edge_source[e]
-        start, width = net.edge_start[e], net.sizes[source]
-        rows, columns = live_count[k], live_count[source]
-        here, there = net.offset[k], net.offset[source]
-        for i in range(rows):
-            row = start + live[here + i] * width
-            for j in range(columns):
-                packed[start + i * columns + j] = net.weight[row + live[there + j]]
 
 
 @njit(cache=True, nogil=True)
@@ -121,6 +143,7 @@ def _settle(
     wish,
     low,
     high,
+    live,
     signs,
     rows,
     count,
@@ -140,7 +163,7 @@ def _settle(
     """
     worst, gap, begin, inputs = -1, 0.0, net.offset[k], net.sizes[0]
     for r in range(count):
-        n = begin + rows[r]
+        n = begin + live[begin + rows[r]]
         if signs[r] > 0.0:
             high[n] = min(high[n], bounds[r])
             still = (wish[n] & UPPER) and high[n] > 0.0
@@ -188,18 +211,9 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
     table = np.zeros((TABLE, total))
     post_low, post_high, scale = np.zeros(total), np.zeros(total), np.zeros(total)
     live, live_count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
-    centre, radius, sums, middle = (
-        np.zeros(widest),
-        np.zeros(widest),
-        np.zeros(widest),
-        np.zeros((3, widest)),
-    )
+    sums, middle = np.zeros((3, widest)), np.zeros((3, widest))
     rows, signs, bounds = np.zeros(most, np.int64), np.zeros(most), np.zeros(most)
-    slopes, parts, loose = (
-        np.zeros((most, inputs)),
-        np.zeros((most, inputs)),
-        np.zeros((total, inputs)),
-    )
+    slopes, parts = np.zeros((most, inputs)), np.zeros((most, inputs))
     share = np.zeros((total, inputs))
     guide = inputs <= GUIDED
     for box in range(box_low.shape[0]):
@@ -218,8 +232,9 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
         live[:inputs] = np.arange(inputs)
         live_count[0] = inputs
         for k in range(1, last + 1):
-            begin, size = net.offset[k], net.sizes[k]
-            _interval(
+            begin = net.offset[k]
+            _gather(net, k, high[box], live, live_count, packed)
+            largest = _interval(
                 net,
                 k,
                 post_low,
@@ -227,27 +242,28 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
                 low[box],
                 high[box],
                 scale,
-                centre,
-                radius,
+                live,
+                live_count,
+                packed,
                 sums,
                 middle,
             )
-            if not scale[begin : begin + size].max() < LARGEST:
+            if not largest < LARGEST:
                 low[box, begin:], high[box, begin:] = -np.inf, np.inf
                 break
             count = 0
-            for i in range(size):
-                n = begin + i
+            for c in range(live_count[k]):
+                n = begin + live[begin + c]
                 unstable = low[box, n] < 0.0 and high[box, n] > 0.0
                 if net.state[n] != _RELU:  # its line is exact: only an output needs bounds
                     both = every and k == last
                 else:
                     both = unstable and (every or k < last)
                 if both or (wish[box, n] & UPPER and high[box, n] > 0.0):
-                    rows[count], signs[count] = i, 1.0
+                    rows[count], signs[count] = c, 1.0
                     count += 1
                 if both or (wish[box, n] & LOWER and low[box, n] < 0.0):
-                    rows[count], signs[count] = i, -1.0
+                    rows[count], signs[count] = c, -1.0
                     count += 1
             final = guide and not every and k == last
             if count > 0:
@@ -277,6 +293,7 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
                     wish[box],
                     low[box],
                     high[box],
+                    live,
                     signs,
                     rows,
                     count,
@@ -295,16 +312,12 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
             _activate(
                 net, k, low[box], high[box], scale, post_low, post_high, live, live_count, table
             )
-            _compress(net, k, live, live_count, packed)
-            if guide and not every:
+            if guide and not every:  # stable neurons cost nothing: their share is never used
                 for r in range(count):
                     whole = UNDERFLOW
                     for i in range(inputs):
-                        loose[begin + rows[r], i] = abs(slopes[r, i]) * (
-                            box_high[box, i] - box_low[box, i]
-                        )
-                        whole += loose[begin + rows[r], i]
+                        part = abs(slopes[r, i]) * (box_high[box, i] - box_low[box, i])
+                        share[begin + rows[r], i] = part
+                        whole += part
                     for i in range(inputs):
-                        loose[begin + rows[r], i] /= whole
-                for c in range(live_count[k]):
-                    share[begin + c] = loose[begin + live[begin + c]]
+                        share[begin + rows[r], i] /= whole

@@ -28,7 +28,6 @@ class Packed(NamedTuple):
         edge_source: the stage each edge reads.
         edge_start: where each edge's matrix begins in `weight`, row after row.
         weight: all matrices.
-        magnitude: their magnitudes.
         operations: a bound on the number of roundings on the way of one row to the input.
     """
 
@@ -42,7 +41,6 @@ class Packed(NamedTuple):
     edge_source: Integers
     edge_start: Integers
     weight: Array
-    magnitude: Array
     operations: int
 
 
@@ -64,6 +62,5 @@ def pack(staged: Stages) -> Packed:
         edge_source=np.array([edge.source for edge in edges], dtype=np.int64),
         edge_start=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         weight=weight,
-        magnitude=np.abs(weight),
         operations=int(8 * sizes.sum() + 4 * sum(int(sizes[e.source]) for e in edges) + 64),
     )

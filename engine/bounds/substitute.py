@@ -64,12 +64,12 @@ def substitute(
     Args:
         net: `Packed`.
         k: the stage.
-        rows: neuron indices in stage k.
+        rows: places among the live neurons of stage k.
         signs: +1 or -1 for each row.
         count: how many of the rows count.
         scale: magnitudes as `_interval` gives them.
         table: lines of the live neurons.
-        live: indices of the neurons not known to be zero, stage by stage.
+        live: indices of the neurons that may be live, stage by stage.
         live_count: their number, a stage.
         packed: the matrices on live rows and columns.
         box_low: `(inputs,)`.
@@ -89,18 +89,18 @@ def substitute(
     used = np.zeros(k + 1, np.bool_)
     if guide:
         parts[:count] = 0.0
+    here = net.offset[k]
     for r in range(count):
-        constant[r] = signs[r] * net.bias[net.offset[k] + rows[r]]
-        error[r] = scale[net.offset[k] + rows[r]]
+        n = here + live[here + rows[r]]
+        constant[r] = signs[r] * net.bias[n]
+        error[r] = scale[n]
     for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source = net.edge_source[e]
-        columns, width = live_count[source], net.sizes[source]
-        first, start, there = most * net.offset[source], net.edge_start[e], net.offset[source]
+        source, start = net.edge_source[e], net.edge_start[e]
+        columns, first = live_count[source], most * net.offset[source]
         for r in range(count):
-            row = start + rows[r] * width
-            at = first + r * columns
+            row, at = start + rows[r] * columns, first + r * columns
             for j in range(columns):
-                value = signs[r] * net.weight[row + live[there + j]]
+                value = signs[r] * packed[row + j]
                 work[at + j] = work[at + j] + value if used[source] else value
         used[source] = True
     for s in range(k - 1, 0, -1):

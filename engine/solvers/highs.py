@@ -32,12 +32,13 @@ _SETTINGS = {
     "output_flag": False,
     "primal_feasibility_tolerance": LP_FEASIBILITY,
     "dual_feasibility_tolerance": LP_FEASIBILITY,
-    "mip_feasibility_tolerance": LP_FEASIBILITY,
     "mip_abs_gap": MIP_GAP,
     "mip_rel_gap": MIP_GAP,
-    # Smaller coefficients are dropped by HiGHS; this is the least value it takes.
-    "small_matrix_value": 1e-12,
 }
+"""The tolerances of the integer search stay at HiGHS' own, which are wider: a wider tolerance can
+only weaken its dual bound, while 1e-9 on programs with big-M below 1e-8 made HiGHS 1.15.1 state
+bounds beyond the optimum. Coefficients that HiGHS drops, of magnitude up to 1e-9, never come here:
+`assemble` charges them before."""
 _ROWWISE, _MINIMIZE = 2, 1
 _DUAL, _PRIMAL = 1, 4
 

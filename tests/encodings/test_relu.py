@@ -140,9 +140,11 @@ def spread(count: int | None) -> Program:
     if count is not None:
         group = np.argsort(np.argsort(WEIGHT, axis=1), axis=1) * count // 4
         limit = np.array([[np.abs(WEIGHT[group == part]).sum() for part in range(count)]])
-        on, off = (draft.columns(-limit.ravel(), limit.ravel()).reshape(1, count) for _ in range(2))
-        draft.add(parts(WEIGHT, x, group, on, off, ZERO))
-        draft.add(partitioned(p, n, t, on, off, BIAS, -limit, limit))
+        unit = np.ldexp(1.0, np.arange(-1, count - 1))[None, :]
+        most = (limit / unit).ravel()
+        on, off = (draft.columns(-most, most).reshape(1, count) for _ in range(2))
+        draft.add(parts(WEIGHT, x, group, on, off, ZERO, unit))
+        draft.add(partitioned(p, n, t, on, off, BIAS, -limit, limit, unit))
     program = draft.program()
     whole = np.zeros(program.size, dtype=bool)
     whole[t] = True
