@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from secateur.benchmarks import cell_bounds, program_build, whole_domain
+from secateur.benchmarks import cell_bounds, program_build, startup, whole_domain
 from secateur.benchmarks.machine import machine, table
 
 
@@ -24,6 +24,7 @@ def test_rows_become_a_markdown_table():
     [
         (cell_bounds, ["--cells", "2", "--lp", "1", "--samples", "4000"], "triangle LP"),
         (program_build, ["--pairs", "1"], "ratio, to HiGHS"),
+        (startup, ["--runs", "1"], "--version"),
         (whole_domain, ["--nets", "5_9", "--seconds", "2"], "undecided"),
     ],
 )
