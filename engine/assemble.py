@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,14 @@ from .network import Affine, Concat, Input, Network, Node, Piecewise, Select, St
 from .rounding import LP_FEASIBILITY, SLACK, UNDERFLOW, Array, gamma
 
 Bounds = Mapping[str, tuple[Array, Array]]
+
+
+DROPPED: Final = LP_FEASIBILITY
+"""Magnitude, in program units, up to which a coefficient is charged as error: HiGHS drops it."""
+
+MERGED: Final = 100 * LP_FEASIBILITY
+"""The same in programs with whole numbers. With big-M nearer to its tolerance the integer search
+of HiGHS 1.15.1 stated bounds up to 2.0 beyond the optimum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,7 @@ class _Work:
         self.unstable: list[Unstable] = []
         self._bounds = bounds
         self._relu = relu
+        self._least = DROPPED if isinstance(relu, Triangle) else MERGED
         self._readers = readers
 
     def columns(self, lower: Array, upper: Array) -> Expression:
@@ -235,8 +244,8 @@ class _Work:
         lower, upper = _checked(*self._bound(node.sources[0]), node)
         relu, phase = layer.state == int(State.RELU), phases(lower, upper)
         open_ = relu & (phase == int(Phase.UNSTABLE))
-        shut = open_ & (upper <= LP_FEASIBILITY)
-        past = open_ & ~shut & (lower >= -LP_FEASIBILITY)
+        shut = open_ & (upper <= self._least)
+        past = open_ & ~shut & (lower >= -self._least)
         split = np.flatnonzero(open_ & ~shut & ~past)
         if split.size == node.size:
             return self._relus(node.name, split, source, lower, upper)
@@ -266,7 +275,7 @@ class _Work:
         return bool(rows * (support - kept) > kept * support)
 
     def _materialised(self, value: Expression, lower: Array, upper: Array) -> Expression:
-        made, value = self.columns(lower, upper), trimmed(value, LP_FEASIBILITY)
+        made, value = self.columns(lower, upper), trimmed(value, self._least)
         rows = affine(value.matrix, value.columns, value.constant, made.columns, error=value.error)
         self.draft.add(rows)
         return made
@@ -274,7 +283,7 @@ class _Work:
     def _relus(
         self, name: str, which: NDArray[np.int64], z: Expression, lower: Array, upper: Array
     ) -> Expression:
-        none, z = np.zeros(which.size), trimmed(z, LP_FEASIBILITY)
+        none, z = np.zeros(which.size), trimmed(z, self._least)
         output = self.columns(none, upper)
         positive, negative = output.columns, self.draft.columns(none, -lower)
         self.draft.add(affine(z.matrix, z.columns, z.constant, positive, negative, z.error))
@@ -294,7 +303,7 @@ class _Work:
     ) -> None:
         """Spread each neuron over parts of equally many inputs, in the order of their weights."""
         count = max(1, min(count, z.columns.size))
-        tiny = np.abs(z.constant) <= LP_FEASIBILITY
+        tiny = np.abs(z.constant) <= self._least
         spare = np.where(tiny, np.abs(z.constant), 0.0)
         z = loosened(z.over(z.matrix, np.where(tiny, 0.0, z.constant), z.error), spare)
         rank = np.argsort(np.argsort(z.matrix, axis=1, kind="stable"), axis=1, kind="stable")
@@ -322,8 +331,8 @@ def _part_bounds(z: Expression, group: NDArray[np.int64], count: int) -> tuple[A
     slack = np.where(reach > 0.0, gamma(z.columns.size + 1) * reach * SLACK + UNDERFLOW, 0.0)
     slack[:, 0] += z.error * SLACK
     lower, upper = lower - slack * SLACK, upper + slack * SLACK
-    unit = np.ldexp(1.0, np.frexp(np.maximum(reach, LP_FEASIBILITY))[1])
+    unit = np.ldexp(1.0, np.frexp(np.maximum(reach, MERGED))[1])
     # A bound that is a coefficient too small for solvers is moved outward.
-    least = 2.0 * LP_FEASIBILITY * unit
+    least = MERGED * unit
     lower = np.where((lower < 0.0) & (lower > -least), -least, lower)
     return lower, np.where((upper > 0.0) & (upper < least), least, upper), unit

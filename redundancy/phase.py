@@ -280,11 +280,13 @@ class _Work:
         most = self.effort.boxes if few else min(self.effort.boxes, _MANY_INPUTS_BOXES)
         for budget in (min(budget, most) for budget in _ROUNDS):
             for wish in self.ledger.wishes():
+                if time.monotonic() > deadline:
+                    return
                 if wish in alone:  # it was not settled in a round: attack it again, harder
                     self._climb([wish], 4 * self.effort.starts, 20_000)
                 else:
                     alone[wish] = searching([wish])
-                if not self.ledger.refuted(wish) and time.monotonic() < deadline:
+                if not self.ledger.refuted(wish):
                     go(alone[wish], [wish], budget)
         for place in sorted({wish.place for wish in self.ledger.wishes()}):
             group = [wish for wish in self.ledger.wishes() if wish.place == place]

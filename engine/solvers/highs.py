@@ -32,13 +32,12 @@ _SETTINGS = {
     "output_flag": False,
     "primal_feasibility_tolerance": LP_FEASIBILITY,
     "dual_feasibility_tolerance": LP_FEASIBILITY,
+    "mip_feasibility_tolerance": LP_FEASIBILITY,
     "mip_abs_gap": MIP_GAP,
     "mip_rel_gap": MIP_GAP,
 }
-"""The tolerances of the integer search stay at HiGHS' own, which are wider: a wider tolerance can
-only weaken its dual bound, while 1e-9 on programs with big-M below 1e-8 made HiGHS 1.15.1 state
-bounds beyond the optimum. Coefficients that HiGHS drops, of magnitude up to 1e-9, never come here:
-`assemble` charges them before."""
+"""HiGHS drops coefficients of magnitude up to 1e-9, and its integer search (1.15.1, with presolve)
+states bounds beyond the optimum where big-M come near its tolerance: `assemble` keeps both away."""
 _ROWWISE, _MINIMIZE = 2, 1
 _DUAL, _PRIMAL = 1, 4
 

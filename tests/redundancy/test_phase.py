@@ -134,6 +134,27 @@ def test_without_time_everything_stays_open_and_nothing_is_claimed():
             assert finding.verdict.method == Method.INTERVAL
 
 
+def test_the_time_limit_ends_every_step_of_a_hard_case(monkeypatch):
+    rng = np.random.default_rng(1)
+    shapes = [(60, 12), (60, 60), (60, 60), (2, 60)]
+    weights = [rng.normal(size=shape) / 4 for shape in shapes]
+    network = Network.dense(weights, [rng.normal(size=len(w)) - 2 for w in weights])
+    region = Region.box([-1] * 12, [1] * 12)
+    clock = [0.0]
+
+    def tick():  # every look at the clock costs a second: no step may go on without looking
+        clock[0] += 1.0
+        return clock[0]
+
+    monkeypatch.setattr("secateur.redundancy.phase.time.monotonic", tick)
+    phases = decide_phases(network, region, Effort(seconds=400.0, samples=50, starts=4, climbs=2))
+    assert phases.count(Unknown)
+    assert clock[0] < 900
+    for finding in phases.findings:
+        if isinstance(finding.verdict, Unknown):
+            assert "time limit" in finding.verdict.reason
+
+
 def test_a_single_point_is_refused():
     network, _ = planted(0.0)
     with pytest.raises(RegionError, match="single point"):
