@@ -73,10 +73,11 @@ _TOGETHER = 256
 """Boxes on which all open neurons are bounded together before each goes its own way."""
 
 _FEW_INPUTS = 16
-"""Up to this many inputs, bisecting boxes is left all the time there is."""
+"""Up to this many inputs, boxes are bisected as long as there is time; with more, not at all."""
 
-_MANY_INPUTS_BOXES = 64
-"""With more inputs, boxes bisected for each open neuron: programs over phases do better there."""
+_POINTS_SHARE = 64
+"""Inputs up to which all samples and starts are used; with more, each point costs more and random
+ones find less, so there are fewer in proportion."""
 
 _ROUNDS = (2048, 8192, 32_768)
 """Boxes up to which each open neuron is searched for on its own, round after round. What is open
@@ -88,9 +89,6 @@ whose neurons are harder."""
 
 _LARGEST_STAGED = 50_000_000
 """Entries of all matrices together above which boxes are not split: 400 MB of float64."""
-
-_SPLIT_SHARE = 0.9
-"""Share of the remaining time that bisecting may take before programs are tried."""
 
 
 def decide_phases(
@@ -155,7 +153,7 @@ class _Work:
         """Go through the steps and return what was found."""
         box = self.region.lower[None], self.region.upper[None]
         with self.step(Method.SAMPLE):
-            self.ledger.visit(self._points(self.effort.samples), Method.SAMPLE)
+            self.ledger.visit(self._points(self._fewer(self.effort.samples)), Method.SAMPLE)
         with self.step(Method.INTERVAL):
             self.ledger.prove(interval(self.network, *box), Method.INTERVAL)
         for method, steps in ((Method.LINEAR, 0), (Method.OPTIMISED, self.effort.slopes)):
@@ -186,6 +184,10 @@ class _Work:
         with self.step(Method.SAMPLE):
             findings = self.ledger.findings(runtime, reason)
         return Phases(self.network, self.region, findings, self.seconds, self.boxes)
+
+    def _fewer(self, count: int) -> int:
+        """Return a number of points, scaled down for networks with many inputs."""
+        return max(4, min(count, count * _POINTS_SHARE // self.network.size_in))
 
     def _points(self, count: int) -> Array:
         lattice = self.lattice
@@ -218,7 +220,8 @@ class _Work:
         """Attack wishes of one layer and side from the best of some samples."""
         entry, sign = self.ledger.entries[wishes[0].place], wishes[0].sign
         neurons = np.array([wish.neuron for wish in wishes])
-        pool = self._points(max(samples, starts))
+        starts = self._fewer(starts)
+        pool = self._points(max(self._fewer(samples), starts))
         z = sign * self.network.trace(pool, entry.source)[entry.source][:, neurons]
         best = np.argpartition(-z, starts - 1, axis=0)[:starts]
         points = pool[best.T.ravel()]
@@ -248,8 +251,7 @@ class _Work:
         net = pack(staged)
         starts = [int(net.offset[staged.of[entry.node]]) for entry in self.ledger.entries]
         few = self.network.size_in <= _FEW_INPUTS
-        share = _SPLIT_SHARE if self.effort.programs and not few else 1.0
-        deadline = time.monotonic() + share * (self.deadline - time.monotonic())
+        deadline = self.deadline
         limits = Limits(workers=self.effort.workers)
 
         def searching(wishes: list[Wish]) -> Search:
@@ -277,7 +279,9 @@ class _Work:
         together = self.ledger.wishes()
         go(searching(together), together, _TOGETHER if few else 1)
         alone: dict[Wish, Search] = {}
-        most = self.effort.boxes if few else min(self.effort.boxes, _MANY_INPUTS_BOXES)
+        if not few:  # halving one of many inputs gains little: programs over phases do better
+            return
+        most = self.effort.boxes
         for budget in (min(budget, most) for budget in _ROUNDS):
             for wish in self.ledger.wishes():
                 if time.monotonic() > deadline:
