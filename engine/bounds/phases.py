@@ -29,7 +29,7 @@ from ..rounding import LP_FEASIBILITY, MIP_GAP, Array
 from ..solvers import Outcome
 from ..solvers.base import ACCEPTED
 from .dual import safe_infeasible
-from .tighten import Effort, Model, Side
+from .neuron import Effort, Model, Side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,13 +81,8 @@ def decide_by_phases(
     model = Model(network, assemble(network, lower, upper, bounds, node), lower, upper, effort)
     model.aim(index, side)
     sign = 1.0 if side is Side.LOWER else -1.0
-    tree = _Tree(model, sign * float(bounds[node][side is Side.UPPER][index]))
-    closed = tree.search(effort)
-    if tree.least == math.inf:
-        raise InputError(
-            f"the bounds given for the nodes before {node} exclude every point of the box: they "
-            "are wrong"
-        )
+    tree = Tree(model, sign * float(bounds[node][side is Side.UPPER][index]))
+    closed = tree.search()
     return Decided(sign * tree.least, tree.point, sign * tree.value, closed, tree.programs)
 
 
@@ -101,7 +96,7 @@ class _Leaf:
     branch: int = field(compare=False)
 
 
-class _Tree:
+class Tree:
     """Best-first search for the least value.
 
     Attributes:
@@ -119,18 +114,25 @@ class _Tree:
         self._positive, self._negative = model.unstable.positive, model.unstable.negative
         self._rows = model.unstable.row
         self._sides = model.program.rows.upper[self._rows]
-        self._high = model.program.upper[self._positive]
-        self._low = model.program.upper[self._negative]
+        self._high = model.whole.upper[self._positive]
+        self._low = model.whole.upper[self._negative]
         self._leaves: list[_Leaf] = []
         self._settled = math.inf
         """Least bound of the leaves that no branching can better."""
 
-    def search(self, effort: Effort) -> bool:
-        """Branch until the least value is known; return False if the effort ran out before."""
+    def search(self) -> bool:
+        """Branch until the least value is known; return False if the effort ran out before.
+
+        Raises:
+            InputError: every leaf was proved empty.
+        """
+        effort = self._model.effort
         self._visit(np.zeros(self._positive.size, np.int8), self.least)
         while True:
             self.least = self._leaves[0].bound if self._leaves else math.inf
             self.least = min(self.least, self._settled)
+            if self.least == math.inf:
+                raise InputError("the bounds given exclude every point of the box: they are wrong")
             if self._decided():
                 return True
             if self._settled <= self.least:

@@ -32,12 +32,11 @@ _SETTINGS = {
     "output_flag": False,
     "primal_feasibility_tolerance": LP_FEASIBILITY,
     "dual_feasibility_tolerance": LP_FEASIBILITY,
-    "mip_feasibility_tolerance": LP_FEASIBILITY,
+    # Between HiGHS' own 1e-6 and the tightest 1e-9, both of which went wrong more often.
+    "mip_feasibility_tolerance": 100 * LP_FEASIBILITY,
     "mip_abs_gap": MIP_GAP,
     "mip_rel_gap": MIP_GAP,
 }
-"""HiGHS drops coefficients of magnitude up to 1e-9, and its integer search (1.15.1, with presolve)
-states bounds beyond the optimum where big-M come near its tolerance: `assemble` keeps both away."""
 _ROWWISE, _MINIMIZE = 2, 1
 _DUAL, _PRIMAL = 1, 4
 

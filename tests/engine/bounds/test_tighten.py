@@ -66,12 +66,15 @@ def test_bounds_are_never_wider_than_those_given(case):
         assert (found.upper <= upper).all()
 
 
-@some
-@given(networks_with_boxes())
-def test_whole_phases_give_the_exact_extremes(case):
+@pytest.mark.parametrize("trust", [False, True], ids=["searched", "trusted"])
+@settings(max_examples=40)
+@given(case=networks_with_boxes())
+def test_whole_phases_give_the_exact_extremes(trust, case):
     network, box = case
-    found = asked(network, box, method=Method.MILP)
+    found = asked(network, box, method=Method.MILP, trust=trust)
     truth = extremes(network, *box, network.output)
+    assert found.rebuilt or trust
+    assert holds(found, truth) or trust
     for low, high, (least, most) in zip(found.lower, found.upper, truth, strict=True):
         assert low == pytest.approx(float(least), rel=NEAR, abs=NEAR)
         assert high == pytest.approx(float(most), rel=NEAR, abs=NEAR)
@@ -100,8 +103,8 @@ def test_partitions_tighten_a_linear_bound(case):
     network, box = case
     plain, finer = asked(network, box), asked(network, box, relu=Partitioned(3))
     assert finer.rebuilt
-    assert (finer.lower >= plain.lower - 1e-6).all()
-    assert (finer.upper <= plain.upper + 1e-6).all()
+    assert (finer.lower >= plain.lower - 1e-4).all()
+    assert (finer.upper <= plain.upper + 1e-4).all()
     assert holds(finer, extremes(network, *box, network.output))
 
 
@@ -112,7 +115,7 @@ def test_cbc_gives_sound_linear_bounds_too(case):
     found = asked(network, box, effort=Effort(solver=solver("cbc")))
     assert holds(found, extremes(network, *box, network.output))
     assert found.rebuilt
-    whole = asked(network, box, method=Method.MILP, effort=Effort(solver=solver("cbc")))
+    whole = asked(network, box, method=Method.MILP, trust=True, effort=Effort(solver=solver("cbc")))
     assert holds(whole, extremes(network, *box, network.output))
 
 
@@ -124,7 +127,7 @@ def test_a_lying_solver_never_ends_in_a_wrong_bound(lie, case):
     truth = extremes(network, *box, network.output)
     for method in (Method.LP, Method.MILP):
         try:
-            found = asked(network, box, method=method, effort=Effort(solver=Liar(lie)))
+            found = asked(network, box, method=method, effort=Effort(solver=Liar(lie), programs=20))
         except SolverError:
             continue
         assert holds(found, truth)
@@ -140,19 +143,21 @@ BOX = np.array([-2.0]), np.array([2.0])
 
 def test_a_bound_beyond_the_network_is_an_error():
     with pytest.raises(SolverError):
-        asked(kinked(), BOX, method=Method.MILP, effort=Effort(solver=Liar(boastful)))
+        asked(kinked(), BOX, method=Method.MILP, trust=True, effort=Effort(solver=Liar(boastful)))
 
     def hidden(outcome):
         """A boast without a point that would give it away."""
         return type(outcome)(outcome.status.LIMIT, bound=outcome.bound + 1e3)
 
     with pytest.raises(SolverError, match="take another solver"):
-        asked(kinked(), BOX, method=Method.MILP, effort=Effort(solver=Liar(hidden)))
+        asked(kinked(), BOX, method=Method.MILP, trust=True, effort=Effort(solver=Liar(hidden)))
 
 
-@pytest.mark.parametrize("method", [Method.LP, Method.MILP])
-def test_the_error_of_the_objective_is_added(monkeypatch, method):
-    plain = asked(kinked(), BOX, method=method)
+@pytest.mark.parametrize(
+    ("method", "trust"), [(Method.LP, False), (Method.MILP, False), (Method.MILP, True)]
+)
+def test_the_error_of_the_objective_is_added(monkeypatch, method, trust):
+    plain = asked(kinked(), BOX, method=method, trust=trust)
 
     def with_error(*given):
         made = assemble(*given)
@@ -160,9 +165,26 @@ def test_the_error_of_the_objective_is_added(monkeypatch, method):
         return replace(made, values={**made.values, made.target: value})
 
     monkeypatch.setattr("secateur.engine.bounds.tighten.assemble", with_error)
-    wider = asked(kinked(), BOX, method=method)
+    wider = asked(kinked(), BOX, method=method, trust=trust)
     assert plain.lower - wider.lower >= 0.125
     assert wider.upper - plain.upper >= 0.125
+
+
+def test_one_neuron_s_search_leaves_no_trace_in_the_next():
+    generator = np.random.default_rng(4)
+    shapes = [(6, 2), (6, 6), (4, 6)]
+    network = Network.dense(
+        [generator.normal(size=shape) for shape in shapes],
+        [generator.normal(size=shape[0]) for shape in shapes],
+    )
+    box = -np.ones(2), np.ones(2)
+    together = asked(network, box, method=Method.MILP)
+    assert holds(together, extremes(network, *box, network.output))
+    bounds = reach(network, *box)
+    for index in range(4):
+        alone = tighten(network, *box, bounds, "affine3", np.array([index]), method=Method.MILP)
+        assert together.lower[index] == pytest.approx(alone.lower[0], rel=1e-9)
+        assert together.upper[index] == pytest.approx(alone.upper[0], rel=1e-9)
 
 
 def test_only_the_side_asked_for_is_tightened():
@@ -186,7 +208,8 @@ def test_past_the_deadline_the_given_bounds_stay(method):
     assert np.isnan(found.points).all()
 
 
-def test_a_search_cut_short_leaves_sound_bounds_and_says_so():
+@pytest.mark.parametrize("trust", [False, True], ids=["searched", "trusted"])
+def test_a_search_cut_short_leaves_sound_bounds_and_says_so(trust):
     generator = np.random.default_rng(1)
     shapes = [(30, 4), (30, 30), (1, 30)]
     network = Network.dense(
@@ -195,7 +218,7 @@ def test_a_search_cut_short_leaves_sound_bounds_and_says_so():
     )
     box = -np.ones(4), np.ones(4)
     effort = Effort(deadline=time.monotonic() + 0.5)
-    found = asked(network, box, method=Method.MILP, effort=effort)
+    found = asked(network, box, method=Method.MILP, trust=trust, effort=effort)
     assert not found.complete
     values = network.evaluate(generator.uniform(*box, (2000, 4)))
     assert found.lower <= values.min()
