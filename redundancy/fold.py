@@ -1,8 +1,9 @@
 """Fold: neurons that became linear leave the weights, and the network is really smaller.
 
 ZERO neurons vanish. IDENTITY and LINEAR neurons S of a layer ``W1`` read by ``W2`` stay in place as
-|S| linear units, become a skip edge ``W2[:,S] diag(a) W1[S,:]``, or merge the two layers when
-nothing active is left: whichever takes the fewest multiply-adds. Removing and keeping leave every
+|S| linear units, become a skip edge ``W2[:,S] diag(a) W1[S,:]``, merge the two layers when nothing
+active is left, or, where their rows depend on each other, become r < |S| units that span them:
+whichever takes the fewest multiply-adds. Removing and keeping leave every
 weight bit for bit, so they are equal by construction; a product of weights is taken only where it
 is a number of the network's element type in exact arithmetic, or where the caller's tolerance
 covers its rounding, which is then bounded.
@@ -35,6 +36,7 @@ class Form(Enum):
     NONE = "none"
     UNITS = "linear units"
     SKIP = "skip edge"
+    FACTOR = "factor"
     MERGED = "merged"
     KEPT = "not foldable"
 
@@ -199,6 +201,11 @@ class _Folder:
         readers = self._readers(node.name)
         assert isinstance(source.layer, Affine)
         fan_in, fan_out = source.layer.operator.size_in, sum(reader.size for reader in readers)
+        if (layer.state[linear] == State.IDENTITY).all():
+            basis = independent(source.layer, linear)
+            least = min(fan_in * fan_out, linear.size * (fan_in + fan_out))
+            if basis.size * (fan_in + fan_out) < least and self._span(node, linear, basis):
+                return Form.FACTOR
         if fan_in * fan_out < linear.size * (fan_in + fan_out):
             found = [self._product(source, node, reader, linear) for reader in readers]
             products = [product for product in found if product is not None]
@@ -210,6 +217,34 @@ class _Folder:
                 self._put(replace(reader, sources=(source.name,)))
             self._drop(node.name)
         return Form.UNITS
+
+    def _span(self, node: Node, linear: Index, basis: Index) -> bool:
+        """Let the units of a basis stand for all linear units, if that is exact."""
+        node, source = self.nodes[node.name], self.nodes[node.sources[0]]
+        assert isinstance(source.layer, Affine)
+        rest = np.setdiff1d(linear, basis)
+        parts = combination(source.layer, basis, rest)
+        if parts is None:
+            return False
+        changed = {}
+        for reader in self._readers(node.name):
+            assert isinstance(reader.layer, Affine)
+            weight = Exact.of(reader.layer.operator.weight)
+            more = Exact(
+                weight.numerators[:, rest] @ parts.numerators,
+                weight.denominator * parts.denominator,
+            )
+            spanned = total([Exact(weight.numerators[:, basis], weight.denominator), more])
+            stored, lost = _stored(spanned, self.network.origin.dtype)
+            if lost.any() or source.name in self.shifts:
+                return False
+            columns = reader.layer.operator.weight.copy()
+            columns[:, basis] = stored
+            changed[reader.name] = Affine(Dense(columns), reader.layer.bias)
+        for name, layer in changed.items():
+            self._put(replace(self.nodes[name], layer=layer))
+        self._keep(node, np.setdiff1d(np.arange(node.size), rest))
+        return True
 
     def _through(
         self, source: Node, node: Node, readers: list[Node], active: Index, products: list[_Product]
@@ -310,3 +345,34 @@ def _stored(values: Exact, dtype: str) -> tuple[Array, Array]:
         for e, f in zip(exact.ravel(), Exact.of(near).fractions().ravel(), strict=True)
     ]
     return near, np.array(lost).reshape(near.shape)
+
+
+def independent(layer: Affine, rows: Index) -> Index:
+    """Return a largest choice of the rows, biases included, that looks linearly independent.
+
+    A choice made in float64, to be confirmed by `combination`.
+    """
+    weight = np.concatenate([layer.operator.matrix()[rows], layer.bias[rows, None]], axis=1)
+    chosen: list[int] = []
+    left = weight / np.maximum(np.abs(weight).max(axis=1, keepdims=True), UNDERFLOW)
+    for place in range(len(rows)):
+        if np.abs(left[place]).max() > 1e-9:
+            unit = left[place] / np.linalg.norm(left[place])
+            left = left - np.outer(left @ unit, unit)
+            chosen.append(place)
+    return rows[np.array(chosen, dtype=np.int64)]
+
+
+def combination(layer: Affine, basis: Index, rest: Index) -> Exact | None:
+    """Return ``C`` with rows[rest] = C rows[basis] exactly, biases included, or None.
+
+    ``C`` is guessed by least squares, rounded to multiples of 2**-10, and checked in rationals: it
+    finds equal rows and simple multiples and sums of rows, which are what training leaves behind.
+    """
+    weight = np.concatenate([layer.operator.matrix(), layer.bias[:, None]], axis=1)
+    guess = np.linalg.lstsq(weight[basis].T, weight[rest].T, rcond=None)[0].T
+    parts = Exact.of(np.round(guess * 1024) / 1024)
+    whole = Exact.of(weight)
+    left = whole.numerators[rest] * parts.denominator
+    right = parts.numerators @ whole.numerators[basis]
+    return parts if bool((left == right).all()) else None

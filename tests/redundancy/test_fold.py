@@ -158,3 +158,24 @@ def test_a_convolutional_network_is_simplified_where_its_neurons_stand(tmp_path)
     wanted = network.evaluate(some, exact=True)
     assert (plan.network.evaluate(some, exact=True) == wanted).all()
     assert (again.evaluate(some, exact=True) == wanted).all()
+
+
+def test_linear_units_that_depend_on_each_other_become_fewer():
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(3, 20)).astype(np.float32)
+    first = np.concatenate([rows, rows * 2, rows[:1] + rows[1:2], rng.normal(size=(8, 20))])
+    first = first.astype(np.float32)
+    first[6] = (first[0].astype(float) + first[1].astype(float)).astype(np.float32)
+    bias = np.concatenate([[1.0, 2.0, 3.0, 2.0, 4.0, 6.0, 3.0], np.zeros(8)])
+    second = rng.integers(-3, 4, size=(20, 15)).astype(float)
+    network = Network.dense([first, second], [bias, np.zeros(20)])
+    state = np.array([2] * 6 + [0] * 9, np.int8)
+    before = network.with_layers({"relu1": Piecewise(state, np.zeros(15), np.zeros(15))})
+    region = Region.box([-1] * 20, [1] * 20)
+    found = fold(before, region)
+    assert found.steps[0].form == Form.FACTOR.value
+    assert found.exact
+    assert not violations(found.after)
+    assert found.after.multiply_adds == 12 * 40
+    some = rng.normal(size=(5, 20)).astype(np.float32).astype(float)
+    assert (before.evaluate(some, exact=True) == found.after.evaluate(some, exact=True)).all()
