@@ -1,15 +1,12 @@
-"""The layered graph IR: a network as a frozen DAG of layers.
+"""The layered graph IR: a network as a frozen DAG of the layers of `layers.py`.
 
-Every activation is a flat vector; a layer's shape is kept beside it only for writing files. All
-non-linear layers are lowered to `Piecewise`, so a bound, an encoding or a fold knows six layers
-and nothing else.
+Names of layers are handed on from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal, assert_never, overload
 
@@ -19,185 +16,36 @@ from numpy.typing import NDArray
 
 from .errors import NetworkError
 from .exact import Exact, affine, concatenate, piecewise, total
-from .operators import Dense, Operator, Shape, frozen
+from .layers import (
+    Affine,
+    Concat,
+    Input,
+    Layer,
+    Node,
+    Piecewise,
+    Select,
+    State,
+    Sum,
+    check_sources,
+)
+from .operators import Dense, frozen
+
+__all__ = [
+    "Affine",
+    "Concat",
+    "Input",
+    "Layer",
+    "Network",
+    "Node",
+    "Normalisation",
+    "Origin",
+    "Piecewise",
+    "Select",
+    "State",
+    "Sum",
+]
 
 Array = NDArray[np.float64]
-
-
-class State(IntEnum):
-    """What a neuron of a `Piecewise` layer computes from its pre-activation z."""
-
-    RELU = 0
-    ZERO = 1
-    IDENTITY = 2
-    LINEAR = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """The input of the network.
-
-    Attributes:
-        shape: of the input tensor, without the batch axis.
-    """
-
-    shape: Shape
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(np.prod(self.shape))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Affine:
-    """``W x + b``.
-
-    Attributes:
-        operator: ``W``, from ``in`` to ``out``.
-        bias: ``b``, ``(out,)`` float64.
-    """
-
-    operator: Operator
-    bias: Array
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bias", frozen(self.bias, "bias", 1))
-        if self.bias.size != self.operator.size_out:
-            raise NetworkError(
-                f"bias has {self.bias.size} entries, its weight {self.operator.size_out} rows"
-            )
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return self.operator.size_out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piecewise:
-    """One activation function a neuron.
-
-    RELU gives max(z, 0), ZERO gives 0, IDENTITY gives z, LINEAR gives slope z + intercept.
-
-    Attributes:
-        state: ``(size,)`` int8, a `State` each.
-        slope: ``(size,)`` float64; read only where the state is LINEAR, 0 elsewhere.
-        intercept: ``(size,)`` float64; the same.
-    """
-
-    state: NDArray[np.int8]
-    slope: Array
-    intercept: Array
-
-    def __post_init__(self) -> None:
-        state = np.array(self.state, dtype=np.int8)
-        if state.ndim != 1 or not np.isin(state, list(State)).all():
-            raise NetworkError("a piecewise layer needs one State for each neuron")
-        state.setflags(write=False)
-        object.__setattr__(self, "state", state)
-        for name in ("slope", "intercept"):
-            values = frozen(getattr(self, name), name, 1)
-            if values.size != state.size:
-                raise NetworkError(f"{name} has {values.size} entries for {state.size} neurons")
-            values = np.where(state == State.LINEAR, values, 0.0)
-            values.setflags(write=False)
-            object.__setattr__(self, name, values)
-
-    @classmethod
-    def relu(cls, size: int) -> Piecewise:
-        """Return ``size`` ReLUs."""
-        return cls(np.zeros(size, np.int8), np.zeros(size), np.zeros(size))
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(self.state.size)
-
-    def __call__(self, z: Array) -> Array:
-        """Return the activations of pre-activations ``z`` ``(..., size)``."""
-        out = np.where(self.state == State.RELU, np.maximum(z, 0.0), z)
-        out = np.where(self.state == State.LINEAR, self.slope * z + self.intercept, out)
-        return np.where(self.state == State.ZERO, 0.0, out)
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """The sum of its sources, which all have its size."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Concat:
-    """Its sources one after the other."""
-
-    sizes: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return sum(self.sizes)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Select:
-    """Entries of its source, in any order, repeated or left out.
-
-    Attributes:
-        indices: ``(size,)`` int64 into the source.
-        size_in: size of the source.
-    """
-
-    indices: NDArray[np.int64]
-    size_in: int
-
-    def __post_init__(self) -> None:
-        indices = np.array(self.indices, dtype=np.int64)
-        if indices.ndim != 1 or (
-            indices.size and not (0 <= indices.min() <= indices.max() < self.size_in)
-        ):
-            raise NetworkError(f"a selection must hold indices from 0 to {self.size_in - 1}")
-        indices.setflags(write=False)
-        object.__setattr__(self, "indices", indices)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(self.indices.size)
-
-
-Layer = Input | Affine | Piecewise | Sum | Concat | Select
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A layer in its place.
-
-    Attributes:
-        name: unique in the network; imports keep the names of their file where they can.
-        layer: what it computes.
-        sources: names of the nodes it reads, in order.
-        shape: the tensor shape its flat vector stands for; `(size,)` when it has none.
-    """
-
-    name: str
-    layer: Layer
-    sources: tuple[str, ...] = ()
-    shape: Shape = ()
-
-    def __post_init__(self) -> None:
-        shape = self.shape or (
-            self.layer.shape if isinstance(self.layer, Input) else (self.layer.size,)
-        )
-        if int(np.prod(shape)) != self.layer.size:
-            raise NetworkError(f"{self.name}: shape {shape} does not hold {self.layer.size} values")
-        object.__setattr__(self, "shape", tuple(int(n) for n in shape))
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return self.layer.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,7 +131,7 @@ class Network:
                     raise NetworkError(f"{node.name} reads {source}, which is no layer")
                 graph.add_edge(source, node.name)
             graph.add_node(node.name)
-            _check(node, [by_name[source] for source in node.sources])
+            check_sources(node, [by_name[source] for source in node.sources])
         if self.output not in by_name:
             raise NetworkError(f"the output {self.output} is no layer")
         if not nx.is_directed_acyclic_graph(graph):
@@ -461,25 +309,3 @@ class Network:
 def _states(node: Node) -> NDArray[np.int8]:
     assert isinstance(node.layer, Piecewise)
     return node.layer.state
-
-
-def _check(node: Node, sources: Sequence[Node]) -> None:
-    """Raise NetworkError unless the node's layer fits its sources."""
-    sizes = [source.size for source in sources]
-    match node.layer:
-        case Input():
-            wanted: list[int] = []
-        case Affine(operator=operator):
-            wanted = [operator.size_in]
-        case Piecewise(state=state):
-            wanted = [state.size]
-        case Sum(size=size):
-            wanted = [size] * max(1, len(sizes))
-        case Concat(sizes=parts):
-            wanted = list(parts)
-        case Select(size_in=size_in):
-            wanted = [size_in]
-        case _ as never:
-            assert_never(never)
-    if sizes != wanted:
-        raise NetworkError(f"{node.name} reads sizes {sizes}, its layer takes {wanted}")

@@ -131,6 +131,20 @@ def graph_networks(draw: st.DrawFn, inputs: int = 2, nodes: int = 6, relus: int 
     return Network(tuple(made), "output")
 
 
+@st.composite
+def uneven_networks(draw: st.DrawFn) -> Network:
+    """Draw a chain of dense layers whose numbers spread from 1e-13 to 3: hard on solvers."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sizes = [int(n) for n in generator.integers(2, 5, generator.integers(3, 6))]
+
+    def some(*shape: int) -> Array:
+        spread = 10.0 ** generator.uniform(-13, 0.5, shape)
+        return generator.normal(size=shape) * np.where(generator.random(shape) < 0.4, spread, 1.0)
+
+    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+    return Network.dense([some(*shape) for shape in shapes], [some(shape[0]) for shape in shapes])
+
+
 networks = st.one_of(dense_networks(), graph_networks())
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import extremes, reach
-from strategies import dense_networks, networks_with_boxes, points
+from strategies import dense_networks, networks_with_boxes, points, uneven_networks
 
 from secateur.encodings.program import Sense
 from secateur.engine.assemble import BigM, Partitioned, Triangle, assemble
@@ -162,6 +162,35 @@ def test_active_neurons_get_columns_where_substitution_would_fill_the_program():
         fixed = assembly.program.with_limits(assembly.inputs, point, point)
         value = float(network.evaluate(point)[0])
         assert ends(assembly, 0, fixed) == pytest.approx([value, value], rel=1e-6)
+
+
+@pytest.mark.parametrize("relu", [Triangle(), BigM(), Partitioned(2)], ids=str)
+def test_a_neuron_that_hardly_passes_zero_counts_as_stable_at_the_price_of_its_reach(relu):
+    network = Network.dense(
+        [[[1.0], [1.0], [1.0], [2e-10]], [[1.0, 2.0, 3.0, 1.0]]],
+        [[1.0 - 1e-10, -2.0 + 1e-10, 0.5, 0.0], [0.0]],
+    )
+    lower, upper = np.array([-1.0]), np.array([2.0])
+    assembly = assemble(network, lower, upper, reach(network, lower, upper), "affine2", relu)
+    assert assembly.unstable.neuron.tolist() == [2]
+    error = assembly.row(0)[2]
+    assert 3e-10 <= error <= 4e-9
+    for x in (-1.0, -0.9999999999, 0.0, 1.9999999999, 2.0):
+        truth = network.evaluate(np.array([x]), exact=True)[0]
+        fixed = assembly.program.with_limits(assembly.inputs, np.array([x]), np.array([x]))
+        least, most = ends(assembly, 0, fixed)
+        assert least - error - 1e-9 <= truth <= most + error + 1e-9
+
+
+@some
+@given(st.data())
+def test_no_coefficient_is_small_enough_for_a_solver_to_drop(data):
+    network, (lower, upper) = data.draw(networks_with_boxes(uneven_networks()))
+    bounds = reach(network, lower, upper)
+    for relu in (Triangle(), BigM(), Partitioned(2)):
+        rows = assemble(network, lower, upper, bounds, network.output, relu).program.rows
+        if relu != Triangle():
+            assert (np.abs(rows.values) > 1e-9).all()
 
 
 def test_only_ancestors_of_the_target_are_encoded():

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from oracle import fractions
 from strategies import Array, numbers
 
-from secateur.engine.expression import Expression, composed, scaled, summed
+from secateur.engine.expression import (
+    Expression,
+    composed,
+    loosened,
+    scaled,
+    summed,
+    trimmed,
+)
 from secateur.engine.operators import Dense, Diagonal
 
 SIZE = st.integers(1, 4)
@@ -86,6 +93,20 @@ def test_a_summed_expression_holds_the_exact_values(data, size, count):
     point, share = draw_point(data)
     parts = [true_values(value, point, share) for value in values]
     check(summed(values), point, [sum(part, Fraction(0)) for part in zip(*parts, strict=True)])
+
+
+@given(st.data(), SIZE, st.sampled_from([1e-9, 0.3]))
+def test_a_trimmed_or_loosened_expression_holds_the_exact_values(data, size, least):
+    value = data.draw(expressions(size))
+    point, share = draw_point(data)
+    truth = true_values(value, point, share)
+    found = trimmed(value, least)
+    check(found, point, truth)
+    assert not ((np.abs(found.matrix) <= least) & (found.matrix != 0.0)).any()
+    slack = np.abs(data.draw(numbers())(size))
+    sign = data.draw(st.sampled_from([-1, 1]))
+    moved = [v + sign * s for v, s in zip(truth, fractions(slack), strict=True)]
+    check(loosened(found, slack), point, moved)
 
 
 def test_what_need_not_be_rounded_is_not():

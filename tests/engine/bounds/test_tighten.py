@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from liars import LIES, Liar, boastful
 from oracle import extremes, reach
-from strategies import networks_with_boxes, points
+from strategies import networks_with_boxes, points, uneven_networks
 
 from secateur.engine.assemble import Partitioned, assemble
 from secateur.engine.bounds.interval import interval
@@ -53,6 +53,15 @@ def test_linear_bounds_hold_the_exact_extremes_and_every_sample(data):
     assert (values <= found.upper + 1e-9).all()
     assert found.rebuilt
     assert found.complete
+
+
+@settings(max_examples=60)
+@given(networks_with_boxes(uneven_networks()))
+def test_numbers_of_all_sizes_never_end_in_a_wrong_bound(case):
+    network, box = case
+    truth = extremes(network, *box, network.output)
+    for method, relu in ((Method.LP, None), (Method.LP, Partitioned(2)), (Method.MILP, None)):
+        assert holds(asked(network, box, method=method, relu=relu), truth)
 
 
 @some
