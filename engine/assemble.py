@@ -334,5 +334,6 @@ def _part_bounds(z: Expression, group: NDArray[np.int64], count: int) -> tuple[A
     unit = np.ldexp(1.0, np.frexp(np.maximum(reach, MERGED))[1])
     # A bound that is a coefficient too small for solvers is moved outward.
     least = MERGED * unit
-    lower = np.where((lower < 0.0) & (lower > -least), -least, lower)
-    return lower, np.where((upper > 0.0) & (upper < least), least, upper), unit
+    lower = np.where(np.abs(lower) < least, np.where(lower < 0.0, -least, 0.0), lower)
+    upper = np.where(np.abs(upper) < least, np.where(upper > 0.0, least, 0.0), upper)
+    return lower, upper, unit
