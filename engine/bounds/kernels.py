@@ -26,7 +26,7 @@ _RELU, _ZERO, _IDENTITY = int(State.RELU), int(State.ZERO), int(State.IDENTITY)
 
 
 @njit(cache=True, nogil=True)
-def _gather(net, k, high, live, live_count, packed):
+def gather(net, k, high, live, live_count, packed):
     """Note the neurons of stage k that may be live, and copy their rows to `packed`.
 
     A neuron that is known to be zero, by its state or by its bounds so far, has no row; columns
@@ -60,7 +60,7 @@ def _sums(row, middle):
 
 
 @njit(cache=True, nogil=True)
-def _interval(
+def interval_stage(
     net, k, post_low, post_high, low, high, scale, live, live_count, packed, sums, middle
 ):
     """Intersect the bounds of stage k's live neurons with intervals; fill `scale` with magnitudes.
@@ -102,7 +102,7 @@ def _interval(
 
 
 @njit(cache=True, nogil=True)
-def _activate(net, k, low, high, scale, post_low, post_high, live, live_count, table):
+def activate(net, k, low, high, scale, post_low, post_high, live, live_count, table):
     """Fill the activations' bounds and the lines of stage k's live neurons."""
     begin = net.offset[k]
     for at in range(begin, begin + live_count[k]):
@@ -233,8 +233,8 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
         live_count[0] = inputs
         for k in range(1, last + 1):
             begin = net.offset[k]
-            _gather(net, k, high[box], live, live_count, packed)
-            largest = _interval(
+            gather(net, k, high[box], live, live_count, packed)
+            largest = interval_stage(
                 net,
                 k,
                 post_low,
@@ -309,7 +309,7 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
                 worst[box] = at if at >= 0 else worst[box]
             if k == last:
                 break
-            _activate(
+            activate(
                 net, k, low[box], high[box], scale, post_low, post_high, live, live_count, table
             )
             if guide and not every:  # stable neurons cost nothing: their share is never used

@@ -67,7 +67,7 @@ def substitute(
         rows: places among the live neurons of stage k.
         signs: +1 or -1 for each row.
         count: how many of the rows count.
-        scale: magnitudes as `_interval` gives them.
+        scale: magnitudes as `interval_stage` gives them.
         table: lines of the live neurons.
         live: indices of the neurons that may be live, stage by stage.
         live_count: their number, a stage.

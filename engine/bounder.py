@@ -1,0 +1,168 @@
+"""What bounds the rows of a question on many boxes at once: one network, or two alike.
+
+Both give, for every box and row, a proved lower bound of the row's value, the plane it came from,
+and how much each input is to be blamed for what is missing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bounds.difference import aligned, pack_pair
+from .bounds.packed import Packed, pack
+from .bounds.pairs import PairRows, bound_pairs, pair_rows
+from .bounds.rows import bound_rows
+from .question import Question
+from .stages import stages
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.uint8]
+
+
+@dataclass(slots=True, eq=False)
+class Planes:
+    """What is known of rows on boxes.
+
+    Attributes:
+        low: ``(boxes, rows)`` proved lower bounds, rounded outward; -inf where none was asked.
+        base, slopes: ``(boxes, rows)``, ``(boxes, rows, inputs)``; on its box a row is at least
+            base plus the sum of |slope| times the distance from the corner where the slopes are
+            least. base is -inf where no plane was computed.
+        parts: ``(boxes, rows, inputs)`` how much of the looseness each input is to be blamed for.
+    """
+
+    low: Array
+    base: Array
+    slopes: Array
+    parts: Array
+
+
+class Bounder(Protocol):
+    """Bounds the rows of one question."""
+
+    @property
+    def flags(self) -> tuple[int, int]:
+        """Shape of what is known of the signs of pre-activations on a box."""
+        ...
+
+    def bound(
+        self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
+    ) -> Planes:
+        """Return what can be proved of the wanted rows.
+
+        Args:
+            lower: ``(boxes, inputs)``.
+            upper: ``(boxes, inputs)``.
+            stable: ``(boxes, *flags)`` bits of known signs; more are set on return.
+            wanted: ``(boxes, rows)``, 1 where a bound is wanted.
+            cut: ``(rows,)`` a bound that reaches it is good enough.
+            pool: threads.
+        """
+        ...
+
+
+class Single:
+    """Bounds rows by backward linear bounds of the merged network."""
+
+    def __init__(self, net: Packed, workers: int) -> None:
+        self._net, self._workers = net, workers
+
+    @property
+    def flags(self) -> tuple[int, int]:
+        """Shape of what is known of signs."""
+        return 1, int(self._net.offset[-1])
+
+    def bound(
+        self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
+    ) -> Planes:
+        """Return what can be proved; see `Bounder`."""
+        out = _blank(wanted.shape, lower.shape[1])
+
+        def work(part: slice) -> None:
+            bound_rows(
+                self._net,
+                lower[part],
+                upper[part],
+                stable[part],
+                wanted[part],
+                cut,
+                out.low[part],
+                out.base[part],
+                out.slopes[part],
+                out.parts[part],
+            )
+
+        _spread(work, len(lower), self._workers, pool)
+        return out
+
+
+class Paired:
+    """Bounds rows by difference zonotopes of two networks alike."""
+
+    def __init__(self, pair: Any, rows: PairRows, workers: int) -> None:
+        self._pair, self._rows, self._workers = pair, rows, workers
+
+    @property
+    def flags(self) -> tuple[int, int]:
+        """Shape of what is known of signs, f's and g's."""
+        return 2, int(self._pair.offset[-1])
+
+    def bound(
+        self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
+    ) -> Planes:
+        """Return what can be proved; see `Bounder`."""
+        out = _blank(wanted.shape, lower.shape[1])
+
+        def work(part: slice) -> None:
+            bound_pairs(
+                self._pair,
+                self._rows,
+                lower[part],
+                upper[part],
+                stable[part],
+                wanted[part],
+                cut,
+                True,
+                out.low[part],
+                out.base[part],
+                out.slopes[part],
+                out.parts[part],
+            )
+
+        _spread(work, len(lower), self._workers, pool)
+        return out
+
+
+def bounder(question: Question, workers: int) -> Single | Paired:
+    """Return the best bounder for a question: difference bounds where two networks are alike."""
+    if question.plain and len(question.sources) == 2:
+        first, second = question.sources
+        every = np.arange(question.size)
+        if np.array_equal(first.inputs, every) and np.array_equal(second.inputs, every):
+            alike = aligned(stages(first.network), stages(second.network))
+            if alike is not None:
+                one, two = question.weights
+                rows = pair_rows(one, two, question.direct, question.bias)
+                return Paired(pack_pair(*alike), rows, workers)
+    return Single(pack(stages(question.network)), workers)
+
+
+def _blank(shape: tuple[int, ...], inputs: int) -> Planes:
+    return Planes(
+        np.full(shape, -np.inf),
+        np.full(shape, -np.inf),
+        np.zeros((*shape, inputs)),
+        np.zeros((*shape, inputs)),
+    )
+
+
+def _spread(work: Any, count: int, workers: int, pool: Executor) -> None:
+    cuts = np.linspace(0, count, min(workers * 2, count) + 1).astype(int)
+    for done in [pool.submit(work, slice(a, b)) for a, b in itertools.pairwise(cuts)]:
+        done.result()

@@ -1,0 +1,224 @@
+"""Difference bounds: what two networks of one shape do to the difference of their activations.
+
+For a neuron let x be its pre-activation in f, y in g, ``d = x - y``, and ``D = act(x) - act(y)``.
+Over a box each network is a zonotope and d a third one that shares its symbols:
+
+- ``x = X e + A a + c``, ``y = Y e + B b + c``, ``d = G e + A' a + B' b + H h + c``, with e the
+  inputs in [-1, 1], a and b what the ReLUs of f and g add, h what the differences add;
+- ``a = (relu(x) - slope x - half) / half`` is *defined* so: it is the same number wherever it
+  stands, which is why x and d may share it.
+
+Weights that differ little make d small where x and y are wide.
+
+Source: S. Teuber, P. Kern, M. Janzen, B. Beckert, Revisiting differential verification, TACAS
+2025; B. Paulsen, J. Wang, C. Wang, ReluDiff, ICSE 2020. The rules that share symbols between a
+network and the difference are this project's.
+"""
+
+# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..network import Piecewise, State
+from ..rounding import UNDERFLOW, UNIT
+from ..stages import Edge, Stage, Stages
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+KAPPA = 0.75
+"""Two unstable neurons: a fresh symbol is taken when its radius is at most this share of what the
+shared symbols would add."""
+
+# Entries of what `pair_rule` gives: D = d_ d + x_ x + y_ y + constant + a_ a + b_ b + h_ h.
+OF_D, OF_X, OF_Y, CONSTANT, OF_A, OF_B, OF_H = range(7)
+
+
+@njit(cache=True, nogil=True)
+def line_of(state, slope, intercept, low, high):
+    """Return an activation over [low, high] as ``slope z + shift + half (1 + symbol)``.
+
+    Args:
+        state: as `State`.
+        slope: of a LINEAR neuron.
+        intercept: of a LINEAR neuron.
+        low: proved lower bound of the pre-activation.
+        high: proved upper bound.
+
+    Returns:
+        slope, shift, half; half is 0 where the activation is that line exactly.
+    """
+    if state == 1 or (state == 0 and high <= 0.0):
+        return 0.0, 0.0, 0.0
+    if state == 2 or (state == 0 and low >= 0.0):
+        return 1.0, 0.0, 0.0
+    if state == 3:
+        return slope, intercept, 0.0
+    steep = high / (high - low)
+    height = max(-steep * low, (1.0 - steep) * high) * (1.0 + 8.0 * UNIT) + UNDERFLOW
+    return steep, 0.0, 0.5 * height
+
+
+@njit(cache=True, nogil=True)
+def pair_rule(slope1, shift1, half1, slope2, shift2, half2, low, high, rule):
+    """Fill the linear rule of D for one pair of neurons.
+
+    Args:
+        slope1: of f's line, with shift1 and half1 as `line_of` gives them.
+        shift1: see slope1.
+        half1: see slope1.
+        slope2: of g's line, with shift2 and half2.
+        shift2: see slope2.
+        half2: see slope2.
+        low: proved lower bound of d.
+        high: proved upper bound of d.
+        rule: ``(7,)`` filled: D lies in ``OF_D d + OF_X x + OF_Y y + CONSTANT + OF_A a + OF_B b +
+            OF_H [-1, 1]`` up to the rounding of the entries themselves.
+    """
+    rule[:] = 0.0
+    if half1 > 0.0 and half2 > 0.0:
+        if low >= 0.0:
+            share = 1.0
+        elif high <= 0.0:
+            share = 0.0
+        else:
+            share = high / (high - low)
+        slope = min(share, 1.0 - share)
+        most = max(0.0, max(-slope * low, (1.0 - slope) * high))
+        least = min(0.0, min((1.0 - slope) * low, -slope * high))
+        radius = 0.5 * (most - least) * (1.0 + 8.0 * UNIT) + UNDERFLOW
+        if radius <= KAPPA * (half1 + half2):
+            rule[OF_D], rule[CONSTANT], rule[OF_H] = slope, 0.5 * (most + least), radius
+            return
+    if half1 == 0.0 and half2 > 0.0 and slope1 != 0.0:
+        rule[OF_D], rule[OF_Y] = slope1, slope1 - slope2
+    elif slope1 == 0.0:
+        rule[OF_Y] = -slope2
+    elif slope2 == 0.0:
+        rule[OF_X] = slope1
+    else:
+        rule[OF_D], rule[OF_X] = slope2, slope1 - slope2
+    rule[CONSTANT] = (shift1 + half1) - (shift2 + half2)
+    rule[OF_A], rule[OF_B] = half1, -half2
+
+
+class PackedPair(NamedTuple):
+    """Two networks of one shape as flat arrays; stage 0 is the input.
+
+    Matrices are stored transposed, ``(size of source, size of stage)``, one after the other.
+
+    Attributes:
+        sizes: neurons a stage.
+        offset: first neuron of each stage; one more at the end.
+        start: where each stage's matrix begins.
+        first, second: the matrices of f and of g.
+        change: f's minus g's, rounded once.
+        bias1, bias2: ``(neurons,)``.
+        change_bias: f's minus g's, rounded once.
+        state, slope, intercept: ``(2, neurons)``.
+        operations: a bound on the roundings on the way of one row to the input.
+    """
+
+    sizes: Integers
+    offset: Integers
+    start: Integers
+    first: Array
+    second: Array
+    change: Array
+    bias1: Array
+    bias2: Array
+    change_bias: Array
+    state: NDArray[np.int8]
+    slope: Array
+    intercept: Array
+    operations: int
+
+
+def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
+    """Return two chains of the same sizes that compute the same, or None if there are none.
+
+    Where one chain has a stage of identities that the other lacks, such as an input that is
+    shifted, the other gets one too; its numbers stay as they are.
+    """
+    chains = [list(first.stages), list(second.stages)]
+    for chain in chains:
+        for index, stage in enumerate(chain[1:]):
+            if [edge.source for edge in stage.edges] != [index]:
+                return None
+    made: list[list[Stage]] = [chains[0][:1], chains[1][:1]]
+    at = [1, 1]
+    while at[0] < len(chains[0]) or at[1] < len(chains[1]):
+        ahead = [chain[i] if i < len(chain) else None for chain, i in zip(chains, at, strict=True)]
+        one, two = ahead
+        if one and two and one.size == two.size and _linear(one) == _linear(two):
+            steps = [True, True]
+        elif one and _linear(one) and one.size == made[1][-1].size and at[1] < len(chains[1]):
+            steps = [True, False]
+        elif two and _linear(two) and two.size == made[0][-1].size and at[0] < len(chains[0]):
+            steps = [False, True]
+        else:
+            return None
+        for side, own in enumerate(steps):
+            own_stage = ahead[side] if own else None
+            last = len(made[side]) - 1
+            if own_stage is None:
+                made[side].append(_identity(made[side][-1].size, last))
+            else:
+                edge = Edge(last, own_stage.edges[0].weight)
+                made[side].append(replace(own_stage, edges=(edge,)))
+            at[side] += own
+    if [stage.size for stage in made[0]] != [stage.size for stage in made[1]]:
+        return None
+    return Stages(tuple(made[0]), {}), Stages(tuple(made[1]), {})
+
+
+def _linear(stage: Stage) -> bool:
+    return bool((stage.layer.state == State.IDENTITY).all())
+
+
+def _identity(size: int, source: int) -> Stage:
+    layer = Piecewise(np.full(size, State.IDENTITY), np.zeros(size), np.zeros(size))
+    return Stage("", "", (Edge(source, np.eye(size)),), np.zeros(size), layer)
+
+
+def pack_pair(first: Stages, second: Stages) -> PackedPair:
+    """Return two chains of the same sizes, as `aligned` gives them, as flat arrays."""
+    steps = list(zip(first.stages, second.stages, strict=True))
+    sizes = np.array([one.size for one, _ in steps], dtype=np.int64)
+    matrices = [(one.edges[0].weight, two.edges[0].weight) for one, two in steps[1:]]
+    lengths = [0, 0, *(one.size for one, _ in matrices)]
+    bias1 = np.concatenate([one.bias for one, _ in steps])
+    bias2 = np.concatenate([two.bias for _, two in steps])
+
+    def flat(parts: list[Array]) -> Array:
+        return np.concatenate([np.ascontiguousarray(part.T).ravel() for part in parts])
+
+    def both(name: str) -> NDArray[np.float64]:
+        sides = [[getattr(pair[side].layer, name) for pair in steps] for side in (0, 1)]
+        return np.array([np.concatenate(side) for side in sides])
+
+    return PackedPair(
+        sizes=sizes,
+        offset=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        start=np.cumsum(lengths).astype(np.int64),
+        first=flat([one for one, _ in matrices]),
+        second=flat([two for _, two in matrices]),
+        change=flat([one - two for one, two in matrices]),
+        bias1=bias1,
+        bias2=bias2,
+        change_bias=bias1 - bias2,
+        state=both("state").astype(np.int8),
+        slope=both("slope"),
+        intercept=both("intercept"),
+        operations=int(32 * sizes.sum() + 64),
+    )
+
+
+assert [int(state) for state in State] == [0, 1, 2, 3]  # `line_of` spells them

@@ -1,0 +1,451 @@
+"""Bounds of rows over the outputs of two networks on many boxes, by difference zonotopes.
+
+A row is ``z = f x + g y + d (x - y) + i input + bias`` over the outputs x of f and y of g. Its
+lower bound comes from the zonotopes of the outputs and, where these leave it open, from a pass
+backwards through the lines and difference rules of every stage (`pairs_back.py`).
+"""
+
+# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
+from .kernels import GUIDED
+from .packed import LOWER, UPPER
+from .pairs_back import back
+from .zonotopes import (
+    CENTRE,
+    ERROR,
+    HALF1,
+    HALF2,
+    L1,
+    L2,
+    SCALARS,
+    SIZE,
+    SLOPE1,
+    SLOPE2,
+    U1,
+    U2,
+    activate_scalars,
+    affine_scalars,
+    charge_scalars,
+    concretise,
+    gather,
+    lines,
+    mixed,
+    mixed_three,
+    scaled,
+    shares,
+)
+
+Array = NDArray[np.float64]
+
+
+class PairRows(NamedTuple):
+    """Rows over the outputs of two networks.
+
+    Attributes:
+        first, second, apart: ``(rows, outputs)`` coefficients of x, y and d, exact.
+        direct: ``(rows, inputs)``.
+        bias: ``(rows,)``.
+    """
+
+    first: Array
+    second: Array
+    apart: Array
+    direct: Array
+    bias: Array
+
+
+def pair_rows(first: Array, second: Array, direct: Array, bias: Array) -> PairRows:
+    """Return rows over x and y with all that can be said of d said of d.
+
+    Where coefficients a of x and b of y have opposite signs, the smaller magnitude m goes to d:
+    ``a x + b y = (a - m) x + (b + m) y + m (x - y)``, as long as that is exact.
+
+    Args:
+        first: ``(rows, outputs)``.
+        second: ``(rows, outputs)``.
+        direct: ``(rows, inputs)``.
+        bias: ``(rows,)``.
+    """
+    apart = np.where(first * second < 0.0, np.sign(first), 0.0)
+    apart = apart * np.minimum(np.abs(first), np.abs(second))
+    whole = np.minimum(np.abs(first), np.abs(second)) == np.abs(apart)
+    rest1, rest2 = first - apart, second + apart
+    exact = whole & (rest1 + apart == first) & (rest2 - apart == second)
+    exact &= (rest1 == 0.0) | (rest2 == 0.0)
+    integers = (np.floor(first) == first) & (np.floor(second) == second)
+    exact &= integers & (np.abs(first) < 2.0**52) & (np.abs(second) < 2.0**52)
+    kept = np.where(exact, apart, 0.0)
+    return PairRows(first - kept, second + kept, kept, direct, bias)
+
+
+@njit(cache=True, nogil=True)
+def _known_dead(pair, n, stable):
+    """Return whether a neuron's activation is zero in f and in g, by state or by what is known."""
+    one = pair.state[0, n] == 1 or (pair.state[0, n] == 0 and (stable[0, n] & UPPER) > 0)
+    two = pair.state[1, n] == 1 or (pair.state[1, n] == 0 and (stable[1, n] & UPPER) > 0)
+    return one and two
+
+
+@njit(cache=True, nogil=True)
+def _note(pair, k, live, count, t, stable):
+    """Note which signs stage k's bounds decide."""
+    begin = pair.offset[k]
+    for j in range(count[k]):
+        n = begin + live[begin + j]
+        stable[0, n] |= (t[U1, n] <= 0.0) * UPPER + (t[L1, n] >= 0.0) * LOWER
+        stable[1, n] |= (t[U2, n] <= 0.0) * UPPER + (t[L2, n] >= 0.0) * LOWER
+
+
+@njit(cache=True, nogil=True)
+def _blame(pair, k, live, count, inputs, x, y, d, symbols, so_far, places, rules, t, share):
+    """Fill the shares of stage k's unstable neurons, and note the symbols that they add.
+
+    Args:
+        symbols: `(3, neurons)` the neurons of f's, g's and the difference's symbols.
+        so_far: their numbers before this stage.
+        share: `(3, neurons, inputs)` shares of the neurons' x, y and d.
+    """
+    begin = pair.offset[k]
+    of_f, of_g, of_d = so_far
+    by_f = share[0][symbols[0, :of_f]][:, :inputs]
+    by_g = share[1][symbols[1, :of_g]][:, :inputs]
+    known = np.zeros((of_f + of_g + of_d, inputs))
+    known[:of_g] = by_g
+    known[of_g : of_g + of_f] = by_f
+    known[of_g + of_f :] = share[2][symbols[2, :of_d]][:, :inputs]
+    f, g, h = of_f, of_g, of_d
+    for j in range(count[k]):
+        n, p = begin + live[begin + j], places[j]
+        if t[HALF1, n] > 0.0:
+            shares(x[:, p], inputs, by_f, share[0, n, :inputs])
+            symbols[0, f] = n
+            f += 1
+        if t[HALF2, n] > 0.0:
+            shares(y[:, p], inputs, by_g, share[1, n, :inputs])
+            symbols[1, g] = n
+            g += 1
+        if t[HALF1, n] > 0.0 and t[HALF2, n] > 0.0:
+            shares(d[:, p], inputs, known, share[2, n, :inputs])
+            if rules[OF_H, j] > 0.0:
+                symbols[2, h] = n
+                h += 1
+
+
+@njit(cache=True, nogil=True)
+def _compact(start, rows, columns, places, kept, matrix):
+    """Drop the columns of a matrix that are not kept, in place."""
+    for r in range(rows):
+        for j in range(kept):
+            matrix[start + r * kept + j] = matrix[start + r * columns + places[j]]
+
+
+@njit(cache=True, nogil=True)
+def _activate(inputs, count, t, begin, live, places, rules, old, new, of_f, of_g, of_d):
+    """Write the zonotopes of the activations: old rows mixed, then a row for each new symbol.
+
+    `old` and `new` are x, y, d. The rows of d are inputs, symbols of g, of f, of the difference.
+    """
+    x, y, d = old
+    xn, yn, dn = new
+    at = places[:count]
+    one, two = np.empty(count), np.empty(count)
+    for j in range(count):
+        n = begin + live[begin + j]
+        one[j], two[j] = t[SLOPE1, n], t[SLOPE2, n]
+    xn[:], yn[:], dn[:] = 0.0, 0.0, 0.0
+    scaled(x, xn, at, one)
+    scaled(y, yn, at, two)
+    od, ox, oy = rules[OF_D, :count], rules[OF_X, :count], rules[OF_Y, :count]
+    mixed_three(d[:inputs], dn[:inputs], at, od, x[:inputs], ox, y[:inputs], oy)
+    stop = inputs + of_g
+    mixed(d[inputs:stop], dn[inputs:stop], at, od, y[inputs:], oy)
+    added_g = yn.shape[0] - y.shape[0]
+    added_f = xn.shape[0] - x.shape[0]
+    first = stop + added_g
+    mixed(d[stop : stop + of_f], dn[first : first + of_f], at, od, x[inputs:], ox)
+    last = first + of_f + added_f
+    scaled(d[stop + of_f :], dn[last : last + of_d], at, od)
+    f, g, h = 0, 0, 0
+    for j in range(count):
+        n = begin + live[begin + j]
+        if t[HALF1, n] > 0.0:
+            xn[inputs + of_f + f, j] = t[HALF1, n]
+            dn[first + of_f + f, j] = rules[OF_A, j]
+            f += 1
+        if t[HALF2, n] > 0.0:
+            yn[inputs + of_g + g, j] = t[HALF2, n]
+            dn[stop + g, j] = rules[OF_B, j]
+            g += 1
+        if rules[OF_H, j] > 0.0:
+            dn[last + of_d + h, j] = rules[OF_H, j]
+            h += 1
+
+
+@njit(cache=True, nogil=True)
+def _row_bounds(rows, wanted, active, inputs, x, y, d, xs, ys, ds, box_low, box_high, charge, low):
+    """Take over lower bounds of the wanted rows from the zonotopes of the outputs."""
+    of_g, of_f = y.shape[0] - inputs, x.shape[0] - inputs
+    outputs = x.shape[1]
+    total = np.zeros(d.shape[0])
+    for r in range(low.shape[0]):
+        if not wanted[r]:
+            continue
+        total[:] = 0.0
+        centre, error, size = rows.bias[r], 0.0, abs(rows.bias[r])
+        for j in range(outputs):
+            a, b, c = rows.first[r, j], rows.second[r, j], rows.apart[r, j]
+            centre += a * xs[CENTRE, j] + b * ys[CENTRE, j] + c * ds[CENTRE, j]
+            error += abs(a) * xs[ERROR, j] + abs(b) * ys[ERROR, j] + abs(c) * ds[ERROR, j]
+            size += abs(a) * xs[SIZE, j] + abs(b) * ys[SIZE, j] + abs(c) * ds[SIZE, j]
+            if c != 0.0:
+                for s in range(d.shape[0]):
+                    total[s] += c * d[s, j]
+            if b != 0.0:
+                for s in range(inputs + of_g):
+                    total[s] += b * y[s, j]
+            if a != 0.0:
+                for s in range(inputs):
+                    total[s] += a * x[s, j]
+                for s in range(of_f):
+                    total[inputs + of_g + s] += a * x[inputs + s, j]
+        for i in range(box_low.shape[0]):
+            middle = 0.5 * box_low[i] + 0.5 * box_high[i]
+            centre += rows.direct[r, i] * middle
+            size += abs(rows.direct[r, i]) * max(abs(box_low[i]), abs(box_high[i]))
+        for i in range(inputs):
+            n = active[i]
+            half = 0.5 * (box_high[n] - box_low[n]) * (1.0 + 4.0 * UNIT)
+            total[i] += rows.direct[r, n] * half
+            error += abs(rows.direct[r, n]) * half * 8.0 * UNIT
+        radius = 0.0
+        for s in range(d.shape[0]):
+            radius += abs(total[s])
+        # An input without width is its own middle up to a rounding, charged by `size`.
+        spare = (error + 2.0 * charge * size) * SLACK + UNDERFLOW
+        low[r] = max(low[r], np.nextafter(centre - radius * (1.0 + charge) - spare, -np.inf))
+
+
+@njit(cache=True, nogil=True)
+def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, base, slopes, parts):
+    """Bound rows from below on every box.
+
+    Args:
+        pair: `PackedPair`.
+        rows: `PairRows`.
+        box_low: `(boxes, inputs)`.
+        box_high: `(boxes, inputs)`.
+        stable: `(boxes, 2, neurons)` uint8, bits UPPER and LOWER: signs of pre-activations of f and
+            g that are known to hold on the box; more are set on return.
+        wanted: `(boxes, rows)` uint8, which rows to bound.
+        cut: `(rows,)` a row whose bound reaches its cut is not followed further.
+        deep: whether to pass backwards.
+        low: `(boxes, rows)` filled with proved lower bounds, rounded outward.
+        base: `(boxes, rows)` filled for rows that were followed backwards, -inf elsewhere: on the
+            box ``z >= base + sum of |slope| * distance from the corner where the slopes are least``.
+        slopes: `(boxes, rows, inputs)` filled with the slopes of that plane.
+        parts: `(boxes, rows, inputs)` filled with how much each input is to be blamed.
+    """
+    total, stages, size_in = pair.offset[-1], pair.sizes.shape[0], pair.sizes[0]
+    widest = 1
+    for k in range(1, stages):
+        widest = max(widest, pair.sizes[k])
+    hidden = total - size_in - pair.sizes[stages - 1]
+    high = size_in + 3 * hidden + 1
+    wide = max(widest, size_in)
+    xb, yb = np.empty((2, (size_in + hidden) * wide)), np.empty((2, (size_in + hidden) * wide))
+    db = np.empty((2, high * wide))
+    spare = np.empty((size_in + hidden) * wide)
+    first = np.empty(pair.first.shape[0])
+    second, change = np.empty_like(first), np.empty_like(first)
+    t = np.zeros((SCALARS, total))
+    scalars, fresh = np.zeros((3, 3, wide)), np.zeros((3, 4, wide))
+    live, count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
+    places, rules = np.zeros(wide, np.int64), np.zeros((7, wide))
+    guide = size_in <= GUIDED
+    share = np.zeros((3, total if guide else 1, size_in))
+    symbols = np.zeros((3, total), np.int64)
+    bias = np.zeros((3, wide))
+    active = np.zeros(size_in, np.int64)
+    charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
+    for box in range(box_low.shape[0]):
+        low[box], base[box] = -np.inf, -np.inf
+        inputs = 0
+        for i in range(size_in):
+            if box_high[box, i] > box_low[box, i]:
+                active[inputs] = i
+                inputs += 1
+        live[:size_in] = np.arange(size_in)
+        count[0] = size_in
+        of_f, of_g, of_d = 0, 0, 0
+        x = xb[0, : inputs * size_in].reshape(inputs, size_in)
+        y = yb[0, : inputs * size_in].reshape(inputs, size_in)
+        d = db[0, : inputs * size_in].reshape(inputs, size_in)
+        x[:], d[:] = 0.0, 0.0
+        scalars[:] = 0.0
+        for i in range(size_in):
+            middle = 0.5 * box_low[box, i] + 0.5 * box_high[box, i]
+            scalars[0, CENTRE, i] = middle
+            biggest = max(abs(box_low[box, i]), abs(box_high[box, i]))
+            scalars[0, ERROR, i] = 4.0 * UNIT * biggest + UNDERFLOW
+            scalars[0, SIZE, i] = 2.0 * biggest * SLACK + UNDERFLOW
+        for i in range(inputs):
+            n = active[i]
+            x[i, n] = 0.5 * (box_high[box, n] - box_low[box, n])
+        y[:] = x
+        scalars[1] = scalars[0]
+        whole = True
+        for k in range(1, stages):
+            begin, output = pair.offset[k], k == stages - 1
+            made = 0
+            for i in range(pair.sizes[k]):
+                if output or not _known_dead(pair, begin + i, stable[box]):
+                    live[begin + made] = i
+                    made += 1
+            count[k] = made
+            rows_in = count[k - 1]
+            start, stop = gather(pair, k, live, count, first, second, change)
+            w1 = first[start:stop].reshape(rows_in, made)
+            w2 = second[start:stop].reshape(rows_in, made)
+            wd = change[start:stop].reshape(rows_in, made)
+            for j in range(made):
+                n = begin + live[begin + j]
+                bias[0, j], bias[1, j] = pair.bias1[n], pair.bias2[n]
+                bias[2, j] = pair.change_bias[n]
+            xs, ys, ds = fresh[0, :, :made], fresh[1, :, :made], fresh[2, :, :made]
+            fresh[:] = 0.0
+            affine_scalars(scalars[0, :, :rows_in], w1, bias[0, :made], xs)
+            affine_scalars(scalars[1, :, :rows_in], w2, bias[1, :made], ys)
+            affine_scalars(scalars[2, :, :rows_in], w1, bias[2, :made], ds)
+            affine_scalars(scalars[1, :, :rows_in], wd, np.zeros(made), ds)
+            charge_scalars(xs, charge)
+            charge_scalars(ys, charge)
+            charge_scalars(ds, charge)
+            height_x, height_y, height_d = x.shape[0], y.shape[0], d.shape[0]
+            xp = xb[1, : height_x * made].reshape(height_x, made)
+            yp = yb[1, : height_y * made].reshape(height_y, made)
+            dp = db[1, : height_d * made].reshape(height_d, made)
+            if rows_in > 0 and made > 0:
+                np.dot(x, w1, xp)
+                np.dot(y, w2, yp)
+                np.dot(d, w1, dp)
+                more = spare[: height_y * made].reshape(height_y, made)
+                np.dot(y, wd, more)
+                dp[:height_y] += more
+            else:
+                xp[:], yp[:], dp[:] = 0.0, 0.0, 0.0
+            largest = concretise(
+                pair, k, live, count, inputs, xp, yp, dp, xs, ys, ds, stable[box], t, charge
+            )
+            if not largest < LARGEST:
+                whole = False
+                break
+            if output:
+                _row_bounds(
+                    rows,
+                    wanted[box],
+                    active,
+                    inputs,
+                    xp,
+                    yp,
+                    dp,
+                    xs,
+                    ys,
+                    ds,
+                    box_low[box],
+                    box_high[box],
+                    charge,
+                    low[box],
+                )
+                break
+            _note(pair, k, live, count, t, stable[box])
+            f, g, h = lines(pair, k, live, count, t, places, rules)
+            kept = count[k]
+            if guide:
+                so_far = (of_f, of_g, of_d)
+                _blame(
+                    pair,
+                    k,
+                    live,
+                    count,
+                    inputs,
+                    xp,
+                    yp,
+                    dp,
+                    symbols,
+                    so_far,
+                    places,
+                    rules,
+                    t,
+                    share,
+                )
+            if kept < made:
+                _compact(start, rows_in, made, places, kept, first)
+                _compact(start, rows_in, made, places, kept, second)
+                _compact(start, rows_in, made, places, kept, change)
+            x = xb[0, : (height_x + f) * kept].reshape(height_x + f, kept)
+            y = yb[0, : (height_y + g) * kept].reshape(height_y + g, kept)
+            d = db[0, : (height_d + f + g + h) * kept].reshape(height_d + f + g + h, kept)
+            _activate(
+                inputs,
+                kept,
+                t,
+                begin,
+                live,
+                places,
+                rules,
+                (xp, yp, dp),
+                (x, y, d),
+                of_f,
+                of_g,
+                of_d,
+            )
+            activate_scalars(
+                pair,
+                k,
+                live,
+                count,
+                t,
+                places,
+                rules,
+                xs,
+                ys,
+                ds,
+                scalars[0],
+                scalars[1],
+                scalars[2],
+            )
+            of_f, of_g, of_d = of_f + f, of_g + g, of_d + h
+        if not whole or not deep:
+            continue
+        back(
+            pair,
+            rows,
+            wanted[box],
+            cut,
+            box_low[box],
+            box_high[box],
+            live,
+            count,
+            t,
+            first,
+            second,
+            change,
+            share,
+            active,
+            inputs,
+            charge,
+            low[box],
+            base[box],
+            slopes[box],
+            parts[box],
+        )

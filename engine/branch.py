@@ -1,0 +1,319 @@
+"""Branch and bound over boxes of inputs, for any goal that can be judged by bounds of rows.
+
+Best first: the box whose bounds are farthest from settled comes next, so bounds over the region
+are good at any time; depth first once the frontier is full, so that memory is bounded. A box is
+cut to where the planes below its open rows still allow what is looked for, then bisected in the
+input that is to be blamed most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bounder import Bounder, Planes
+from .rounding import UNIT
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a search goes about its work.
+
+    Attributes:
+        frontier: number of open boxes above which the search goes depth first.
+        batch: boxes bounded together, at most.
+        stride: seconds that bounding a batch should take; steers the batch's size.
+        workers: threads.
+    """
+
+    frontier: int = 40_000
+    batch: int = 1024
+    stride: float = 0.25
+    workers: int = 2
+
+
+@dataclass(slots=True, eq=False)
+class Boxes:
+    """Boxes side by side.
+
+    Attributes:
+        lower, upper: ``(boxes, inputs)``.
+        stable: ``(boxes, *flags)`` signs of pre-activations known on the box.
+        open: ``(boxes, questions)`` 1 where a question of the goal is open on the box.
+        reach: ``(boxes, questions)`` by how much a question may still be violated, > 0 if open.
+        depth: ``(boxes,)``.
+    """
+
+    lower: Array
+    upper: Array
+    stable: Flags
+    open: Flags
+    reach: Array
+    depth: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Boxes:
+        """Return some of the boxes."""
+        return Boxes(*(getattr(self, name)[which] for name in self.__slots__))
+
+    def put(self, where: NDArray[np.int64], other: Boxes) -> None:
+        """Write other boxes over some of these."""
+        for name in self.__slots__:
+            getattr(self, name)[where] = getattr(other, name)
+
+    @staticmethod
+    def join(parts: list[Boxes]) -> Boxes:
+        """Return all boxes of the parts."""
+        names = Boxes.__slots__
+        return Boxes(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What bounds say of a goal on boxes.
+
+    Attributes:
+        open: ``(boxes, questions)`` 1 where a question stays open.
+        reach: ``(boxes, questions)`` by how much it may still be violated.
+        blame: ``(boxes, inputs)`` which input to bisect.
+        lower, upper: ``(boxes, inputs)`` the part of the box outside of which every open question
+            is settled; empty (lower above upper) where all of it is.
+        corners: ``(boxes, inputs)`` where a violation is most likely.
+    """
+
+    open: Flags
+    reach: Array
+    blame: Array
+    lower: Array
+    upper: Array
+    corners: Array
+
+
+class Goal(Protocol):
+    """What a search is to settle, box by box: some questions, each of which is open or settled."""
+
+    @property
+    def cut(self) -> Array:
+        """``(rows,)`` bounds of rows that need not be bettered."""
+        ...
+
+    def wanted(self, open_: Flags) -> Flags:
+        """Return which rows ``(boxes, rows)`` the open questions ``(boxes, questions)`` need."""
+        ...
+
+    def judge(self, boxes: Boxes, planes: Planes) -> Judged:
+        """Return what stays open on boxes whose rows were bounded."""
+        ...
+
+    def visit(self, points: Array, boxes: Boxes) -> bool:
+        """Look at points ``(boxes, inputs)``, one in each box; return True to end the search."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """The state of a search, readable at any time.
+
+    Attributes:
+        bounded: boxes bounded so far.
+        closed: boxes on which nothing stayed open.
+        deepest: largest depth of a box so far.
+        ended: whether the goal ended the search.
+    """
+
+    bounder: Bounder
+    goal: Goal
+    limits: Limits
+    bounded: int = 0
+    closed: int = 0
+    deepest: int = 0
+    ended: bool = False
+    _pool: Boxes | None = field(init=False, default=None)
+    _used: NDArray[np.bool_] = field(init=False, default_factory=lambda: np.zeros(0, np.bool_))
+    _stuck: list[Boxes] = field(init=False, default_factory=list)
+    _batch: int = field(init=False, default=32)
+
+    def start(self, lower: Array, upper: Array, open_: Flags) -> None:
+        """Add boxes to search.
+
+        Args:
+            lower: ``(boxes, inputs)`` finite.
+            upper: ``(boxes, inputs)`` finite.
+            open_: ``(boxes, questions)``.
+        """
+        count = len(lower)
+        shape = (count, *self.bounder.flags)
+        self._push(
+            Boxes(
+                np.array(lower, dtype=np.float64),
+                np.array(upper, dtype=np.float64),
+                np.zeros(shape, np.uint8),
+                np.array(open_, dtype=np.uint8),
+                np.full(open_.shape, np.inf),
+                np.zeros(count, np.int32),
+            )
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Number of open boxes, those that cannot be bisected counted."""
+        return int(self._used.sum()) + sum(len(part) for part in self._stuck)
+
+    @property
+    def stuck(self) -> int:
+        """Number of open boxes that cannot be bisected: their corners are neighbours in float64."""
+        return sum(len(part) for part in self._stuck)
+
+    def open_boxes(self) -> Iterator[Boxes]:
+        """Yield the boxes that are open."""
+        yield from self._stuck
+        if self._pool is not None and self._used.any():
+            yield self._pool.take(np.flatnonzero(self._used))
+
+    def reach(self, questions: int) -> Array:
+        """Return by how much each question may still be violated over all; -inf where settled."""
+        out = np.full(questions, -np.inf)
+        for boxes in self.open_boxes():
+            seen = np.where(boxes.open > 0, boxes.reach, -np.inf)
+            out = np.maximum(out, seen.max(axis=0, initial=-np.inf))
+        return out
+
+    def run(self, boxes: float = np.inf, deadline: float = np.inf) -> None:
+        """Bound and bisect until nothing is open, the goal ends it, or a limit is met.
+
+        Args:
+            boxes: number of boxes to bound, those of earlier runs counted.
+            deadline: on the clock of `time.monotonic`.
+        """
+        with ThreadPoolExecutor(self.limits.workers) as pool:
+            while self._used.any() and self.bounded < boxes and not self.ended:
+                if time.monotonic() > deadline:
+                    return
+                batch = self._pop()
+                begun = time.monotonic()
+                self._step(batch, pool)
+                spent = max(time.monotonic() - begun, 1e-6)
+                # A batch that doubles lets the measure settle; the first one compiles, maybe.
+                aim = int(len(batch) * self.limits.stride / spent)
+                most = max(2 * self._batch, 1)
+                self._batch = int(np.clip(aim, self.limits.workers, min(most, self.limits.batch)))
+
+    def _step(self, batch: Boxes, pool: ThreadPoolExecutor) -> None:
+        goal = self.goal
+        planes = self.bounder.bound(
+            batch.lower, batch.upper, batch.stable, goal.wanted(batch.open), goal.cut, pool
+        )
+        self.bounded += len(batch)
+        judged = goal.judge(batch, planes)
+        rest = np.flatnonzero(judged.open.any(axis=1) & (judged.lower <= judged.upper).all(axis=1))
+        self.closed += len(batch) - rest.size
+        if not rest.size:
+            return
+        kept = Boxes(
+            judged.lower[rest],
+            judged.upper[rest],
+            batch.stable[rest],
+            judged.open[rest],
+            np.minimum(judged.reach[rest], batch.reach[rest]),
+            batch.depth[rest],
+        )
+        corners = np.clip(judged.corners[rest], kept.lower, kept.upper)
+        if goal.visit(corners, kept):
+            self.ended = True
+            self._push(kept)
+            return
+        self._split(kept, judged.blame[rest])
+
+    def _split(self, boxes: Boxes, blame: Array) -> None:
+        middle = 0.5 * boxes.lower + 0.5 * boxes.upper
+        apart = (boxes.lower < middle) & (middle < boxes.upper)
+        score = np.where(apart, np.where(np.isfinite(blame), blame, 0.0), -1.0)
+        # Where nothing is to be blamed, the widest input.
+        flat = ~(score > 0.0).any(axis=1)
+        score[flat] = np.where(apart, boxes.upper - boxes.lower, -1.0)[flat]
+        keep = apart.any(axis=1)
+        if not keep.all():
+            self._stuck.append(boxes.take(np.flatnonzero(~keep)))
+            whole = np.flatnonzero(keep)
+            boxes, middle, score = boxes.take(whole), middle[whole], score[whole]
+        if not len(boxes):
+            return
+        axis, rows = score.argmax(axis=1), np.arange(len(boxes))
+        upper, lower = boxes.upper.copy(), boxes.lower.copy()
+        upper[rows, axis] = middle[rows, axis]
+        lower[rows, axis] = middle[rows, axis]
+        depth = boxes.depth + 1
+        self.deepest = max(self.deepest, int(depth.max()))
+        first = Boxes(boxes.lower, upper, boxes.stable, boxes.open, boxes.reach, depth)
+        second = Boxes(lower, boxes.upper, boxes.stable, boxes.open, boxes.reach, depth)
+        self._push(Boxes.join([first, second]))
+
+    def _push(self, boxes: Boxes) -> None:
+        free = np.flatnonzero(~self._used)
+        if free.size < len(boxes):
+            more = max(len(boxes) - free.size, self._used.size, 256)
+            spare = boxes.take(np.zeros(more, np.int64))
+            self._pool = spare if self._pool is None else Boxes.join([self._pool, spare])
+            self._used = np.concatenate([self._used, np.zeros(more, np.bool_)])
+            free = np.flatnonzero(~self._used)
+        assert self._pool is not None
+        where = free[: len(boxes)]
+        self._pool.put(where, boxes)
+        self._used[where] = True
+
+    def _pop(self) -> Boxes:
+        """Take a batch: the boxes farthest from settled, or the deepest when there are many."""
+        assert self._pool is not None
+        used = np.flatnonzero(self._used)
+        count = min(self._batch, used.size)
+        if used.size > self.limits.frontier:
+            key = self._pool.depth[used].astype(np.float64)
+        else:
+            seen = np.where(self._pool.open[used] > 0, self._pool.reach[used], -np.inf)
+            key = seen.max(axis=1)
+        best = used[np.argpartition(-key, count - 1)[:count]] if count < used.size else used
+        best = np.sort(best)
+        self._used[best] = False
+        return self._pool.take(best)
+
+
+def contracted(
+    lower: Array, upper: Array, base: Array, slopes: Array, limit: Array | float
+) -> tuple[Array, Array]:
+    """Return the parts of boxes in which a plane from below stays under a limit.
+
+    On its box a row is at least ``base + sum |slope| * distance from its least corner``; where it
+    is to be at most `limit`, no distance can be larger than ``(limit - base) / |slope|``.
+
+    Args:
+        lower: ``(boxes, inputs)``.
+        upper: ``(boxes, inputs)``.
+        base: ``(boxes,)``; -inf where there is no plane.
+        slopes: ``(boxes, inputs)``.
+        limit: at least what the row may be, rounded up.
+
+    Returns:
+        lower and upper ``(boxes, inputs)``, rounded outward; lower above upper where nothing stays.
+    """
+    room = np.nextafter(np.asarray(limit) - base, np.inf)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        reach = np.where(slopes != 0.0, room / np.abs(slopes) * (1.0 + 4.0 * UNIT), np.inf)
+        reach = np.where(np.isnan(reach), np.inf, np.nextafter(reach, np.inf))
+        up = np.where(slopes > 0.0, np.nextafter(lower + reach, np.inf), np.inf)
+        down = np.where(slopes < 0.0, np.nextafter(upper - reach, -np.inf), -np.inf)
+    empty = room < 0.0
+    return (
+        np.where(empty, np.inf, np.maximum(lower, down)),
+        np.where(empty, -np.inf, np.minimum(upper, up)),
+    )

@@ -1,0 +1,369 @@
+"""Decides a question: looks for a counterexample, and proves box by box that there is none."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bounder import Planes, bounder
+from .branch import Boxes, Judged, Limits, Search, contracted
+from .claim import Part
+from .falsify import climb, falsify, margins
+from .question import Alternative, Question
+from .region import Lattice
+from .rounding import float_above
+from .verdict import Method, Proved, Refuted, Unknown, Verdict
+from .witness import Witness
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.uint8]
+
+ATTACKED = 64
+"""Alternatives that are attacked before the search; the others are attacked by the search alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to spend on a question.
+
+    Attributes:
+        seconds: wall time.
+        seed: of all randomness.
+        workers: threads.
+        semantics: whose arithmetic the question is about: the declared element type's, or one said
+            here.
+        boxes: number of boxes to bound.
+    """
+
+    seconds: float = math.inf
+    seed: int = 0
+    workers: int = 2
+    semantics: Literal["declared", "real", "float32"] = "declared"
+    boxes: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a question.
+
+    Attributes:
+        verdict: proved, that no counterexample exists; refuted, by one; or unknown.
+        vacuous: whether no input satisfies what is said of inputs alone, so that "proved" says
+            nothing about the networks.
+        boxes: number of boxes that were bounded.
+        seconds: wall time spent.
+        note: one line, where there is more to say; else empty.
+        attained: the largest margin ``limit - z`` met at a point, least over an alternative's
+            atoms; -inf if none was looked at. Computed in float64, not replayed.
+        reach: proved: no point has a margin above it; at most 0 where proved.
+    """
+
+    verdict: Verdict
+    vacuous: bool = False
+    boxes: int = 0
+    seconds: float = 0.0
+    note: str = ""
+    attained: float = -math.inf
+    reach: float = math.inf
+
+
+class Replayer(Protocol):
+    """Replays a network's file in its own runtime, in its own element type."""
+
+    def outputs(self, points: Array) -> Array:
+        """Return the outputs ``(points, outputs)`` at ``(points, inputs)``."""
+        ...
+
+    def hidden(self, points: Array, names: list[str]) -> Mapping[str, Array]:
+        """Return named tensors ``(points, size)``."""
+        ...
+
+
+def decide(
+    question: Question,
+    effort: Effort | None = None,
+    replayers: Sequence[Replayer | None] = (),
+    errors: Array | None = None,
+) -> Answer:
+    """Return the answer to a question.
+
+    Args:
+        question: what is asked.
+        effort: how much to spend.
+        replayers: of the question's sources' files; a counterexample must also hold in them, as far
+            as it can be replayed there.
+        errors: ``(rows,)`` proved bounds of how far float evaluation takes a row from its real
+            value; given where the question is about float evaluation. A counterexample is then one
+            in the replayers' arithmetic, and a proof leaves that much room.
+    """
+    effort = effort or Effort()
+    begun = time.monotonic()
+    if not question.alternatives:
+        return Answer(Proved(Method.INTERVAL, 0), vacuous=True, reach=-math.inf)
+    goal = _Cases(question, replayers, errors, begun + effort.seconds)
+    if effort.seconds <= 0.0:
+        return Answer(Unknown("the time limit is 0"))
+    verdict = goal.attack(np.random.default_rng(effort.seed))
+    search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
+    if verdict is None:
+        lower, upper, open_ = goal.roots()
+        search.start(lower, upper, open_)
+        search.run(effort.boxes, begun + effort.seconds)
+        verdict = goal.verdict(search)
+    return Answer(
+        verdict,
+        boxes=search.bounded,
+        seconds=time.monotonic() - begun,
+        note=goal.note,
+        attained=goal.attained,
+        reach=goal.reach(search),
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _Cases:
+    """The goal of settling every alternative of a question on every box."""
+
+    question: Question
+    replayers: Sequence[Replayer | None]
+    errors: Array | None
+    deadline: float
+    cut: Array = field(init=False)
+    found: Witness | None = field(init=False, default=None)
+    marginal: Witness | None = field(init=False, default=None)
+    attained: float = field(init=False, default=-math.inf)
+    note: str = field(init=False, default="")
+    _lattices: list[Lattice] = field(init=False)
+    _cuts: list[Array] = field(init=False)
+    _rows: list[NDArray[np.int64]] = field(init=False)
+    _visits: int = field(init=False, default=0)
+    _replayed: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        question = self.question
+        dtype = question.network.origin.dtype
+        self._lattices = [one.region.lattice(dtype) for one in question.alternatives]
+        self._rows, self._cuts = [], []
+        self.cut = np.full(question.rows, -np.inf)
+        for one in question.alternatives:
+            self._rows.append(np.array([row for row, _ in one.atoms], dtype=np.int64))
+            cuts = [self._cut(row, strict) for row, strict in one.atoms]
+            self._cuts.append(np.array(cuts))
+            for (row, _), cut in zip(one.atoms, cuts, strict=True):
+                self.cut[row] = max(self.cut[row], cut)
+
+    def _cut(self, row: int, strict: bool) -> float:
+        """Return the least float that a row's value must reach so that the atom fails."""
+        limit = self.question.limits[row]
+        if self.errors is not None:
+            if not np.isfinite(self.errors[row]):
+                return math.inf
+            limit += Fraction(float(self.errors[row]))
+        cut = float_above(limit)
+        return cut if strict or Fraction(cut) > limit else float(np.nextafter(cut, np.inf))
+
+    def roots(self) -> tuple[Array, Array, Flags]:
+        """Return a box for each region of the alternatives, and which of them are open there."""
+        places: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[int]] = {}
+        for index, one in enumerate(self.question.alternatives):
+            key = (one.region.exact_lower, one.region.exact_upper)
+            places.setdefault(key, []).append(index)
+        open_ = np.zeros((len(places), len(self.question.alternatives)), np.uint8)
+        for box, members in enumerate(places.values()):
+            open_[box, members] = 1
+        firsts = [self.question.alternatives[members[0]].region for members in places.values()]
+        lower, upper = [r.lower for r in firsts], [r.upper for r in firsts]
+        return np.array(lower), np.array(upper), open_
+
+    def wanted(self, open_: Flags) -> Flags:
+        """Return the rows of the open alternatives."""
+        out = np.zeros((len(open_), self.question.rows), np.uint8)
+        for index, rows in enumerate(self._rows):
+            out[:, rows] |= open_[:, index, None]
+        return out
+
+    def judge(self, boxes: Boxes, planes: Planes) -> Judged:
+        """Return which alternatives stay open, where, and whom to blame."""
+        count, inputs = boxes.lower.shape
+        open_, reach = boxes.open.copy(), np.full(boxes.open.shape, -np.inf)
+        blame = np.zeros((count, inputs))
+        lower, upper = np.full((count, inputs), np.inf), np.full((count, inputs), -np.inf)
+        corners, worst = 0.5 * boxes.lower + 0.5 * boxes.upper, np.full(count, -np.inf)
+        for index, (rows, cuts) in enumerate(zip(self._rows, self._cuts, strict=True)):
+            here = np.flatnonzero(open_[:, index])
+            if not here.size:
+                continue
+            if not rows.size:
+                lower[here], upper[here] = boxes.lower[here], boxes.upper[here]
+                reach[here, index] = np.inf
+                continue
+            missing = cuts - planes.low[np.ix_(here, rows)]
+            nearest = missing.argmin(axis=1)
+            least = missing[np.arange(here.size), nearest]
+            reach[here, index] = least
+            open_[here[~(least > 0.0)], index] = 0
+            still = least > 0.0
+            here, nearest, least = here[still], nearest[still], least[still]
+            low, high = boxes.lower[here], boxes.upper[here]
+            for place, row in enumerate(rows):
+                base, slopes = planes.base[here, row], planes.slopes[here, row]
+                whole = boxes.lower[here], boxes.upper[here]
+                one, two = contracted(*whole, base, slopes, cuts[place])
+                low, high = np.maximum(low, one), np.minimum(high, two)
+            empty = (low > high).any(axis=1)
+            open_[here[empty], index] = 0
+            kept = ~empty
+            here, nearest, least = here[kept], nearest[kept], least[kept]
+            lower[here] = np.minimum(lower[here], low[kept])
+            upper[here] = np.maximum(upper[here], high[kept])
+            row = rows[nearest]
+            part = planes.parts[here, row]
+            blame[here] += part / np.where(least > 0.0, least, 1.0)[:, None]
+            slope = planes.slopes[here, row]
+            corner = np.where(slope > 0.0, boxes.lower[here], boxes.upper[here])
+            corner = np.where(slope == 0.0, corners[here], corner)
+            more = least > worst[here]
+            corners[here[more]], worst[here[more]] = corner[more], least[more]
+        return Judged(open_, reach, blame, lower, upper, corners)
+
+    def visit(self, points: Array, boxes: Boxes) -> bool:
+        """Evaluate a point in each box, push the best ones on, and replay likely violations."""
+        self._visits += 1
+        values = self.question.network.evaluate(points)
+        for index, alternative in enumerate(self.question.alternatives):
+            here = np.flatnonzero(boxes.open[:, index])
+            if not here.size:
+                continue
+            found = margins(self.question, alternative, values[here])
+            best = np.argsort(-found, kind="stable")[:8]
+            start, height = points[here[best]], found[best]
+            self._note(float(height[0]))
+            if self._visits % 4 == 1 and not height[0] >= 0.0:
+                start, height = climb(
+                    self.question, alternative, start, self._lattices[index], 10, self.deadline
+                )
+            if self._try(index, start, height):
+                return True
+        return False
+
+    def attack(self, rng: np.random.Generator) -> Verdict | None:
+        """Look for a counterexample before any proof."""
+        for index, alternative in enumerate(self.question.alternatives[:ATTACKED]):
+            if time.monotonic() > self.deadline:
+                break
+            points, height = falsify(
+                self.question, alternative, self._lattices[index], rng, self.deadline
+            )
+            if self._try(index, points, height):
+                return self._refuted()
+        return None
+
+    def verdict(self, search: Search) -> Verdict:
+        """Return the verdict of a search that has ended."""
+        if self.found is not None:
+            return self._refuted()
+        if not search.waiting:
+            return Proved(Method.LINEAR if search.bounded == 1 else Method.SPLIT, search.closed)
+        if self.marginal is not None and self.errors is None:
+            self.note = "the counterexample holds in rationals; the file's float runtime differs"
+            return Refuted((self.marginal,), Method.ATTACK)
+        if search.waiting == search.stuck:
+            return Unknown("the rounding of float64 hides the answer near the limit")
+        if time.monotonic() > self.deadline:
+            return Unknown("the time limit")
+        return Unknown("the number of boxes")
+
+    def reach(self, search: Search) -> float:
+        """Return a proved bound of the margin over all alternatives."""
+        if self.found is not None or self.marginal is not None:
+            return math.inf
+        return float(max(search.reach(len(self.question.alternatives)).max(initial=-np.inf), 0.0))
+
+    def _refuted(self) -> Refuted:
+        assert self.found is not None
+        return Refuted((self.found,), Method.ATTACK)
+
+    def _note(self, height: float) -> None:
+        self.attained = max(self.attained, height)
+
+    def _try(self, index: int, points: Array, height: Array) -> bool:
+        """Replay the points that look like counterexamples, the best of them first."""
+        order = np.argsort(-height, kind="stable")
+        if order.size:
+            self._note(float(height[order[0]]))
+        for place in order[:4]:
+            if not height[place] >= -1e-6:
+                break
+            if self._replay(self.question.alternatives[index], index, points[place]):
+                return True
+        return False
+
+    def _replay(self, alternative: Alternative, index: int, point: Array) -> bool:
+        """Return whether a point is a counterexample, in rationals and in the files' runtimes."""
+        lattice = self._lattices[index]
+        snapped = lattice.snap(point)
+        exact = lattice.exact(snapped).tolist()
+        if not alternative.region.contains(exact):
+            return False
+        rows = self.question.network.evaluate(np.array([exact], dtype=object), exact=True)[0]
+        real = self.question.holds(alternative, exact, rows)
+        slack = [self.question.limits[row] - rows[row] for row, _ in alternative.atoms]
+        floats = None if lattice.pins else self._floats(snapped, exact)
+        margin = min(slack, default=Fraction(0))
+        shown = None if floats is None else float(self._margin(alternative, floats))
+        witness = Witness(tuple(exact), margin, shown)
+        agrees = floats is None or self.question.claim.holds(floats)
+        if self.errors is not None:
+            if floats is not None and agrees:
+                self.found = witness
+            return self.found is not None
+        if real and agrees:
+            self.found = witness
+        elif real and self.marginal is None:
+            self.marginal = witness
+        return self.found is not None
+
+    def _margin(self, alternative: Alternative, values: list[Fraction]) -> Fraction:
+        """Return the margin that the claim's variables have at these values; 0 without atoms."""
+        question = self.question
+        slack = []
+        for row, _ in alternative.atoms:
+            slack.append(question.limits[row] - question.row(row, values))
+        return min(slack, default=Fraction(0))
+
+    def _floats(self, point: Array, exact: list[Fraction]) -> list[Fraction] | None:
+        """Return all variables of the claim as the files' runtimes have them; None without them."""
+        question = self.question
+        if not self.replayers or any(one is None for one in self.replayers):
+            return None
+        values: dict[int, Fraction] = {v: exact[c] for v, c in question.columns.items()}
+        for source, replayer in zip(question.sources, self.replayers, strict=True):
+            assert replayer is not None
+            inputs = point[source.inputs][None]
+            try:
+                outputs = replayer.outputs(inputs)[0]
+            except ValueError:
+                return None
+            for declared in source.declared:
+                first = 0
+                for tensor in (t for t in question.claim.tensors if t.network == declared):
+                    if tensor.part is Part.INPUT:
+                        continue
+                    if tensor.part is Part.OUTPUT:
+                        seen = outputs[first : first + tensor.size]
+                        first += tensor.size
+                    else:
+                        name = str(tensor.node)
+                        seen = replayer.hidden(inputs, [name])[name][0]
+                    if not np.isfinite(seen).all():
+                        return None
+                    for at, value in enumerate(seen):
+                        values[tensor.first + at] = Fraction(float(value))
+        return [values[index] for index in range(question.claim.size)]

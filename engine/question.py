@@ -1,0 +1,493 @@
+"""A claim asked of networks, as one network whose outputs are the claim's rows.
+
+Every linear form of the claim becomes one output ``z`` of a merged network over all inputs; an atom
+holds where its row's z is at most a limit. Inputs that the claim ties to each other in every case
+(``X[0] == X2[0]``) are one input of the merged network. Everything after this, bounds, search and
+integer programs, sees rows of one network and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .claim import Atom, Case, Claim, Part, Tensor
+from .errors import InputError, RegionError, UnsupportedError
+from .network import Affine, Input, Network, Node, Origin, Select, Sum
+from .operators import Dense
+from .region import Region
+from .rounding import LARGEST
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One case of a claim over a box.
+
+    Attributes:
+        region: the closed box that the case's own limits leave of the inputs.
+        atoms: row and strictness of each inequality; all of them must hold.
+        open_sides: inputs (and whether the upper side) whose limit the case itself excludes; the
+            box keeps it, a witness must not lie on it.
+    """
+
+    region: Region
+    atoms: tuple[tuple[int, bool], ...]
+    open_sides: tuple[tuple[int, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One network of a question.
+
+    Attributes:
+        network: as it was loaded.
+        inputs: ``(inputs of the network,)`` which input of the question each of its inputs is.
+        declared: indices of the claim's networks that it stands for; more than one for copies.
+    """
+
+    network: Network
+    inputs: NDArray[np.int64]
+    declared: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What is asked, in the engine's terms.
+
+    Attributes:
+        network: the merged network; its outputs are the rows ``z``.
+        limits: a row's atom holds where ``z <= limit`` (``<`` if strict); near zero, for all of the
+            limit that is a float stands in the network's bias.
+        alternatives: a counterexample satisfies one of them; none where the claim's formula
+            cannot hold.
+        sources: the networks that were merged.
+        weights: for each source its rows' coefficients ``(rows, outputs)``, exact.
+        direct: ``(rows, inputs)`` coefficients of the inputs, exact.
+        bias: ``(rows,)``.
+        plain: whether `weights`, `direct` and `bias` say all: no hidden tensors, and no coefficient
+            of more than 53 bits.
+        claim: what was asked.
+        columns: for each variable of an input tensor the input it is: ``{variable: input}``.
+        forms: of each row the coefficients of the claim's variables; equated inputs are one.
+    """
+
+    network: Network
+    limits: tuple[Fraction, ...]
+    alternatives: tuple[Alternative, ...]
+    sources: tuple[Source, ...]
+    weights: tuple[Array, ...]
+    direct: Array
+    bias: Array
+    plain: bool
+    claim: Claim
+    columns: Mapping[int, int]
+    forms: tuple[Mapping[int, Fraction], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of inputs."""
+        return self.network.size_in
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.limits)
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether no input satisfies what the claim says of inputs alone."""
+        return not self.alternatives
+
+    def holds(self, alternative: Alternative, point: Sequence[Fraction], rows: Any) -> bool:
+        """Return whether an alternative holds at a point with these exact values of its rows."""
+        region = alternative.region
+        if not region.contains(point):
+            return False
+        for index, upper in alternative.open_sides:
+            side = region.exact_upper if upper else region.exact_lower
+            if point[index] == side[index]:
+                return False
+        return all(
+            rows[row] < self.limits[row] or (rows[row] == self.limits[row] and not strict)
+            for row, strict in alternative.atoms
+        )
+
+    def row(self, row: int, values: Sequence[Fraction]) -> Fraction:
+        """Return what a row is at values of all variables of the claim."""
+        total = sum((c * values[v] for v, c in self.forms[row].items()), Fraction(0))
+        return total + Fraction(float(self.bias[row]))
+
+    def values(self, point: Sequence[Fraction]) -> list[Fraction]:
+        """Return the exact values of all variables of the claim at a point ``(inputs,)``."""
+        out: list[Fraction] = []
+        traces = {}
+        for source in self.sources:
+            place = np.array([point[at] for at in source.inputs], dtype=object)
+            trace = source.network.trace_exact(place[None])
+            for declared in source.declared:
+                traces[declared] = (source.network, trace)
+        outputs: dict[tuple[int, Part], int] = {}
+        for tensor in self.claim.tensors:
+            if tensor.part is Part.INPUT:
+                out.extend(point[self.columns[tensor.first + at]] for at in range(tensor.size))
+                continue
+            network, trace = traces[tensor.network]
+            name = network.output if tensor.part is Part.OUTPUT else str(tensor.node)
+            first = outputs.get((tensor.network, tensor.part), 0) if name == network.output else 0
+            if tensor.part is Part.OUTPUT:
+                outputs[tensor.network, tensor.part] = first + tensor.size
+            out.extend(trace[name].fractions()[0, first : first + tensor.size].tolist())
+        return out
+
+
+def ask(claim: Claim, networks: Sequence[Network]) -> Question:
+    """Return the question that a claim asks of networks.
+
+    Args:
+        claim: all atoms linear.
+        networks: one for each declared network, copies (`equal-to`) given the network that they are
+            a copy of; flat inputs and outputs in the order of their declared tensors.
+
+    Raises:
+        UnsupportedError: products of variables; a hidden tensor that the network does not have.
+        InputError: another number of networks, inputs or outputs than declared.
+        RegionError: an input without a limit.
+    """
+    return _Asked(claim, networks).question()
+
+
+class _Asked:
+    def __init__(self, claim: Claim, networks: Sequence[Network]) -> None:
+        self.claim, self.networks = claim, networks
+        _check(claim, networks)
+        self.tied = _Ties(claim)
+        self.columns = self.tied.columns
+        self.size = self.tied.size
+        self.sources = self._sources()
+        self.rows: dict[tuple[tuple[int, Fraction], ...], dict[Fraction, int]] = {}
+        self.forms: list[tuple[Mapping[int, Fraction], Fraction]] = []
+
+    def question(self) -> Question:
+        alternatives = [found for case in self.claim.cases if (found := self._alternative(case))]
+        if not self.forms:  # a claim about inputs alone; its row is never read
+            self.forms.append(({}, Fraction(0)))
+        merged = _Merged(self.claim, self.sources, self.columns, self.size)
+        nodes, weights, direct, bias, plain = merged.build([form for form, _ in self.forms])
+        limits = []
+        for row, (_, offset) in enumerate(self.forms):
+            limits.append(-offset)
+            nearest = float(-offset)
+            bias[row] = -nearest
+            limits[row] -= Fraction(nearest)
+        network = merged.finish(nodes, bias)
+        return Question(
+            network=network,
+            limits=tuple(limits),
+            alternatives=tuple(alternatives),
+            sources=self.sources,
+            weights=weights,
+            direct=direct,
+            bias=bias,
+            plain=plain,
+            claim=self.claim,
+            columns=self.columns,
+            forms=tuple(self.tied.named_by_variable(form) for form, _ in self.forms),
+        )
+
+    def _sources(self) -> tuple[Source, ...]:
+        found: list[Source] = []
+        for index, network in enumerate(self.networks):
+            tensors = self.claim.of(index, Part.INPUT)
+            variables = [tensor.first + at for tensor in tensors for at in range(tensor.size)]
+            inputs = np.array([self.columns[v] for v in variables], dtype=np.int64)
+            for place, other in enumerate(found):
+                if other.network is network and np.array_equal(other.inputs, inputs):
+                    found[place] = Source(network, inputs, (*other.declared, index))
+                    break
+            else:
+                found.append(Source(network, inputs, (index,)))
+        return tuple(found)
+
+    def _alternative(self, case: Case) -> Alternative | None:
+        """Return a case's box and rows; None where its limits leave no input."""
+        lower: list[Fraction | None] = [None] * self.size
+        upper: list[Fraction | None] = [None] * self.size
+        open_: dict[tuple[int, bool], bool] = {}
+        rest: list[tuple[dict[int, Fraction], Fraction, bool]] = []
+        for atom in case:
+            slopes = self.tied.replaced(atom)
+            offset = atom.form.offset
+            if not slopes:
+                if offset > 0 or (offset == 0 and atom.strict):
+                    return None
+                continue
+            ((index, slope), *more) = slopes.items()
+            if more or index >= self.size:
+                rest.append((slopes, offset, atom.strict))
+                continue
+            limit, above = -offset / slope, slope > 0
+            side = upper if above else lower
+            old = side[index]
+            if old is None or (limit < old if above else limit > old):
+                side[index], open_[index, above] = limit, atom.strict
+            elif limit == old:
+                open_[index, above] = open_.get((index, above), False) or atom.strict
+        low, high = self._limited(lower, "lower"), self._limited(upper, "upper")
+        for index in range(self.size):
+            shut = open_.get((index, False), False) or open_.get((index, True), False)
+            if low[index] > high[index] or (low[index] == high[index] and shut):
+                return None
+        found = [(self._row(form, offset), strict) for form, offset, strict in rest]
+        atoms = tuple(dict.fromkeys(found))
+        sides = tuple(key for key, strict in open_.items() if strict)
+        return Alternative(Region(low, high, self.claim.name), atoms, sides)
+
+    def _limited(self, side: list[Fraction | None], word: str) -> tuple[Fraction, ...]:
+        for index, value in enumerate(side):
+            if value is None:
+                raise RegionError(
+                    f"{self.claim.name}: input {self.tied.named(index)} has no {word} limit in "
+                    f"some case: a region is bounded; assert a {word} limit for it"
+                )
+            if abs(value) > LARGEST:
+                raise RegionError(
+                    f"{self.claim.name}: the {word} limit of input {self.tied.named(index)} is "
+                    f"beyond {LARGEST:.3g}: write a smaller one"
+                )
+        return tuple(value for value in side if value is not None)
+
+    def _row(self, slopes: Mapping[int, Fraction], offset: Fraction) -> int:
+        """Return the row of a form; its coefficients are made coprime integers."""
+        over = lcm(*(value.denominator for value in slopes.values()))
+        whole = gcd(*(int(value * over) for value in slopes.values()))
+        scale = Fraction(over, whole)
+        form = {index: value * scale for index, value in sorted(slopes.items())}
+        limits = self.rows.setdefault(tuple(form.items()), {})
+        if offset * scale not in limits:
+            limits[offset * scale] = len(self.forms)
+            self.forms.append((form, offset * scale))
+        return limits[offset * scale]
+
+
+def _check(claim: Claim, networks: Sequence[Network]) -> None:
+    if len(networks) != len(claim.networks):
+        raise InputError(
+            f"{claim.name} speaks of {len(claim.networks)} networks and {len(networks)} are given: "
+            "name one file for each"
+        )
+    for index, network in enumerate(networks):
+        for part, size in ((Part.INPUT, network.size_in), (Part.OUTPUT, network.size_out)):
+            stated = sum(tensor.size for tensor in claim.of(index, part))
+            if stated != size and (part is Part.INPUT or stated):
+                raise InputError(
+                    f"{claim.name}: network {claim.networks[index].name} is declared with {stated} "
+                    f"{part.value}s, the file {network.origin.path} has {size}: name the file that "
+                    "belongs to it"
+                )
+    for case in claim.cases:
+        for atom in case:
+            if atom.form.degree > 1:
+                raise UnsupportedError(
+                    f"{claim.name}: an inequality multiplies variables, which is not linear"
+                )
+
+
+class _Ties:
+    """Which input each input variable is, where inputs that every case equates are one.
+
+    Variables that are no inputs are numbered after the inputs, in their order.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        inputs = [t for t in claim.tensors if t.part is Part.INPUT]
+        variables = [t.first + at for t in inputs for at in range(t.size)]
+        root = {variable: variable for variable in variables}
+
+        def find(variable: int) -> int:
+            while root[variable] != variable:
+                variable = root[variable]
+            return variable
+
+        for left, right in _equated(claim, frozenset(variables)):
+            first, second = sorted((find(left), find(right)))
+            root[second] = first
+        kept = sorted({find(variable) for variable in variables})
+        place = {variable: index for index, variable in enumerate(kept)}
+        self.size = len(kept)
+        self.kept = kept
+        self.columns = {variable: place[find(variable)] for variable in variables}
+        others = [v for v in range(claim.size) if v not in root]
+        self.number = {**self.columns, **{v: self.size + i for i, v in enumerate(others)}}
+        self.variable = {self.size + i: v for i, v in enumerate(others)}
+
+    def replaced(self, atom: Atom) -> dict[int, Fraction]:
+        """Return an atom's slopes by number, zeros left out."""
+        out: dict[int, Fraction] = {}
+        for variable, slope in atom.form.slopes.items():
+            number = self.number[variable]
+            out[number] = out.get(number, Fraction(0)) + slope
+        return {number: slope for number, slope in out.items() if slope}
+
+    def named_by_variable(self, form: Mapping[int, Fraction]) -> Mapping[int, Fraction]:
+        """Return a form over the claim's variables."""
+        return {
+            self.kept[number] if number < self.size else self.variable[number]: value
+            for number, value in form.items()
+        }
+
+    def named(self, index: int) -> str:
+        """Return how the claim calls an input."""
+        variable = self.kept[index]
+        tensor = next(t for t in self.claim.tensors if t.first <= variable < t.first + t.size)
+        return f"{tensor.name}[{variable - tensor.first}]"
+
+
+def _equated(claim: Claim, inputs: frozenset[int]) -> list[tuple[int, int]]:
+    """Return the pairs of inputs that every case sets equal."""
+    found: frozenset[tuple[int, int]] | None = None
+    for case in claim.cases:
+        below: set[tuple[int, int]] = set()
+        for atom in case:
+            slopes = atom.form.slopes
+            if len(slopes) == 2 and not atom.form.offset and slopes.keys() <= inputs:
+                (left, first), (right, second) = slopes.items()
+                if first == -second:
+                    below.add((left, right) if first > 0 else (right, left))
+        both = frozenset((a, b) for a, b in below if (b, a) in below and a < b)
+        found = both if found is None else found & both
+    return sorted(found or ())
+
+
+class _Merged:
+    """Builds the merged network."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        sources: tuple[Source, ...],
+        columns: Mapping[int, int],
+        size: int,
+    ) -> None:
+        self.claim, self.sources, self.size = claim, sources, size
+        self.reads: dict[int, tuple[int, str, int]] = {}
+        """Of each variable that is no input: source, node and index there."""
+        self.plain = True
+        inputs = len(columns)
+        others: list[int] = [v for v in range(claim.size) if v not in columns]
+        number = {variable: size + index for index, variable in enumerate(others)}
+        for at, source in enumerate(sources):
+            for declared in source.declared:
+                first = 0
+                for tensor in (t for t in claim.tensors if t.network == declared):
+                    first = self._place(at, source.network, tensor, first, number)
+        assert inputs >= size
+
+    def _place(
+        self, at: int, network: Network, tensor: Tensor, first: int, number: Mapping[int, int]
+    ) -> int:
+        match tensor.part:
+            case Part.INPUT:
+                return first
+            case Part.OUTPUT:
+                for entry in range(tensor.size):
+                    self.reads[number[tensor.first + entry]] = (at, network.output, first + entry)
+                return first + tensor.size
+            case Part.HIDDEN:
+                node = network.by_name.get(str(tensor.node))
+                if node is None or node.size != tensor.size:
+                    raise UnsupportedError(
+                        f"{self.claim.name}: hidden tensor {tensor.name} stands for {tensor.node!r}"
+                        f", which {network.origin.path} does not hold as a tensor of {tensor.size} "
+                        "numbers: name a tensor of the file"
+                    )
+                for entry in range(tensor.size):
+                    self.reads[number[tensor.first + entry]] = (at, node.name, entry)
+                return first
+
+    def build(
+        self, forms: Sequence[Mapping[int, Fraction]]
+    ) -> tuple[list[Node], tuple[Array, ...], Array, Array, bool]:
+        """Return the nodes below the rows, the rows' coefficients, an empty bias, and plainness."""
+        count = len(forms)
+        blocks: dict[tuple[int, str], list[Array]] = {}
+        direct = [np.zeros((count, self.size))]
+        outputs = [np.zeros((count, source.network.size_out)) for source in self.sources]
+        for row, form in enumerate(forms):
+            for number, value in form.items():
+                if number < self.size:
+                    self._write(direct, row, number, value)
+                    continue
+                at, node, index = self.reads[number]
+                network = self.sources[at].network
+                if (at, node) not in blocks:
+                    blocks[at, node] = [np.zeros((count, network.by_name[node].size))]
+                self._write(blocks[at, node], row, index, value)
+        nodes: list[Node] = [Node("input", Input((self.size,)))]
+        used = {at for at, _ in blocks}
+        for at in sorted(used):
+            nodes += self._copied(at)
+        self.parts: list[tuple[str, Array]] = []
+        for (at, node), matrices in blocks.items():
+            self.parts += [(f"{at}:{node}", matrix) for matrix in matrices]
+            if node == self.sources[at].network.output:
+                outputs[at] = matrices[0]
+            else:
+                self.plain = False
+        for matrix in direct:
+            if matrix.any() or not self.parts:
+                self.parts.append(("input", matrix))
+        plain = self.plain and len(direct) == 1 and all(len(m) == 1 for m in blocks.values())
+        return nodes, tuple(outputs), direct[0], np.zeros(count), plain
+
+    def finish(self, nodes: list[Node], bias: Array) -> Network:
+        """Return the network: the nodes, and the rows with their bias."""
+        names = []
+        for index, (source, matrix) in enumerate(self.parts):
+            shift = bias if index == 0 else np.zeros_like(bias)
+            names.append(f"rows:{index}")
+            nodes.append(Node(names[-1], Affine(Dense(matrix), shift), (source,)))
+        if len(names) > 1:
+            nodes.append(Node("rows", Sum(bias.size), tuple(names)))
+        dtypes = {source.network.origin.dtype for source in self.sources}
+        dtype = dtypes.pop() if len(dtypes) == 1 else "float64"
+        return Network(tuple(nodes), nodes[-1].name, Origin(self.claim.name, "built", "", dtype))
+
+    def _write(self, matrices: list[Array], row: int, column: int, value: Fraction) -> None:
+        """Write a coefficient as a sum of floats, one to a matrix."""
+        for part in range(64):
+            if part == len(matrices):
+                matrices.append(np.zeros_like(matrices[0]))
+            near = float(value)
+            if not np.isfinite(near) or abs(near) > LARGEST:
+                break
+            matrices[part][row, column] = near
+            value -= Fraction(near)
+            if not value:
+                return
+        raise UnsupportedError(f"{self.claim.name}: a coefficient is too large to be computed with")
+
+    def _copied(self, at: int) -> list[Node]:
+        """Return a source's nodes under names of their own, reading the common input."""
+        source = self.sources[at]
+        network = source.network
+        nodes: list[Node] = []
+        name = f"{at}:{network.input.name}"
+        if np.array_equal(source.inputs, np.arange(self.size)):
+            renamed = {network.input.name: "input"}
+            nodes = []
+        else:
+            renamed = {network.input.name: name}
+            nodes = [Node(name, Select(source.inputs, self.size), ("input",))]
+        for node in network.nodes[1:]:
+            reads = tuple(renamed.get(read, f"{at}:{read}") for read in node.sources)
+            nodes.append(Node(f"{at}:{node.name}", node.layer, reads))
+        return nodes
