@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounder import Bounder, Planes
-from .rounding import UNIT
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.uint8]
@@ -51,6 +50,7 @@ class Boxes:
         open: ``(boxes, questions)`` 1 where a question of the goal is open on the box.
         reach: ``(boxes, questions)`` by how much a question may still be violated, > 0 if open.
         depth: ``(boxes,)``.
+        promise: ``(boxes,)`` how near a point seen in the box came to what the goal looks for.
     """
 
     lower: Array
@@ -59,6 +59,7 @@ class Boxes:
     open: Flags
     reach: Array
     depth: NDArray[np.int32]
+    promise: Array
 
     def __len__(self) -> int:
         return len(self.lower)
@@ -117,7 +118,10 @@ class Goal(Protocol):
         ...
 
     def visit(self, points: Array, boxes: Boxes) -> bool:
-        """Look at points ``(boxes, inputs)``, one in each box; return True to end the search."""
+        """Look at points ``(boxes, inputs)``, one in each box; return True to end the search.
+
+        The boxes' `promise` may be set.
+        """
         ...
 
 
@@ -162,6 +166,7 @@ class Search:
                 np.array(open_, dtype=np.uint8),
                 np.full(open_.shape, np.inf),
                 np.zeros(count, np.int32),
+                np.full(count, -np.inf),
             )
         )
 
@@ -227,6 +232,7 @@ class Search:
             judged.open[rest],
             np.minimum(judged.reach[rest], batch.reach[rest]),
             batch.depth[rest],
+            batch.promise[rest],
         )
         corners = np.clip(judged.corners[rest], kept.lower, kept.upper)
         if goal.visit(corners, kept):
@@ -255,8 +261,9 @@ class Search:
         lower[rows, axis] = middle[rows, axis]
         depth = boxes.depth + 1
         self.deepest = max(self.deepest, int(depth.max()))
-        first = Boxes(boxes.lower, upper, boxes.stable, boxes.open, boxes.reach, depth)
-        second = Boxes(lower, boxes.upper, boxes.stable, boxes.open, boxes.reach, depth)
+        rest = (boxes.stable, boxes.open, boxes.reach, depth, boxes.promise)
+        first = Boxes(boxes.lower, upper, *rest)
+        second = Boxes(lower, boxes.upper, *rest)
         self._push(Boxes.join([first, second]))
 
     def _push(self, boxes: Boxes) -> None:
@@ -273,47 +280,25 @@ class Search:
         self._used[where] = True
 
     def _pop(self) -> Boxes:
-        """Take a batch: the boxes farthest from settled, or the deepest when there are many."""
+        """Take a batch: half by what is most open, half by promise; the deepest of too many."""
         assert self._pool is not None
         used = np.flatnonzero(self._used)
         count = min(self._batch, used.size)
         if used.size > self.limits.frontier:
-            key = self._pool.depth[used].astype(np.float64)
+            best = used[_largest(self._pool.depth[used].astype(np.float64), count)]
         else:
             seen = np.where(self._pool.open[used] > 0, self._pool.reach[used], -np.inf)
-            key = seen.max(axis=1)
-        best = used[np.argpartition(-key, count - 1)[:count]] if count < used.size else used
+            first = used[_largest(seen.max(axis=1), count - count // 2)]
+            self._used[first] = False
+            used = np.flatnonzero(self._used)
+            best = np.concatenate([first, used[_largest(self._pool.promise[used], count // 2)]])
         best = np.sort(best)
         self._used[best] = False
         return self._pool.take(best)
 
 
-def contracted(
-    lower: Array, upper: Array, base: Array, slopes: Array, limit: Array | float
-) -> tuple[Array, Array]:
-    """Return the parts of boxes in which a plane from below stays under a limit.
-
-    On its box a row is at least ``base + sum |slope| * distance from its least corner``; where it
-    is to be at most `limit`, no distance can be larger than ``(limit - base) / |slope|``.
-
-    Args:
-        lower: ``(boxes, inputs)``.
-        upper: ``(boxes, inputs)``.
-        base: ``(boxes,)``; -inf where there is no plane.
-        slopes: ``(boxes, inputs)``.
-        limit: at least what the row may be, rounded up.
-
-    Returns:
-        lower and upper ``(boxes, inputs)``, rounded outward; lower above upper where nothing stays.
-    """
-    room = np.nextafter(np.asarray(limit) - base, np.inf)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        reach = np.where(slopes != 0.0, room / np.abs(slopes) * (1.0 + 4.0 * UNIT), np.inf)
-        reach = np.where(np.isnan(reach), np.inf, np.nextafter(reach, np.inf))
-        up = np.where(slopes > 0.0, np.nextafter(lower + reach, np.inf), np.inf)
-        down = np.where(slopes < 0.0, np.nextafter(upper - reach, -np.inf), -np.inf)
-    empty = room < 0.0
-    return (
-        np.where(empty, np.inf, np.maximum(lower, down)),
-        np.where(empty, -np.inf, np.minimum(upper, up)),
-    )
+def _largest(key: Array, count: int) -> NDArray[np.int64]:
+    """Return the places of the largest entries."""
+    if count >= key.size:
+        return np.arange(key.size)
+    return np.argpartition(-key, count - 1)[:count] if count else np.zeros(0, np.int64)

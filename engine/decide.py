@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounder import Planes, bounder
-from .branch import Boxes, Judged, Limits, Search, contracted
+from .branch import Boxes, Judged, Limits, Search
 from .claim import Part
 from .falsify import climb, falsify, margins
+from .halves import Half, contracted, exclusive
 from .question import Alternative, Question
 from .region import Lattice
 from .rounding import float_above
@@ -27,6 +28,9 @@ Flags = NDArray[np.uint8]
 
 ATTACKED = 64
 """Alternatives that are attacked before the search; the others are attacked by the search alone."""
+
+ATTACK_SHARE = 0.15
+"""Of the time spent so far, what attacks during the search may have taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,11 @@ def decide(
     begun = time.monotonic()
     if not question.alternatives:
         return Answer(Proved(Method.INTERVAL, 0), vacuous=True, reach=-math.inf)
-    goal = _Cases(question, replayers, errors, begun + effort.seconds)
+    rng = np.random.default_rng(effort.seed)
+    goal = _Cases(question, replayers, errors, begun, begun + effort.seconds, rng)
     if effort.seconds <= 0.0:
         return Answer(Unknown("the time limit is 0"))
-    verdict = goal.attack(np.random.default_rng(effort.seed))
+    verdict = goal.attack()
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
     if verdict is None:
         lower, upper, open_ = goal.roots()
@@ -134,7 +139,9 @@ class _Cases:
     question: Question
     replayers: Sequence[Replayer | None]
     errors: Array | None
+    begun: float
     deadline: float
+    rng: np.random.Generator
     cut: Array = field(init=False)
     found: Witness | None = field(init=False, default=None)
     marginal: Witness | None = field(init=False, default=None)
@@ -144,7 +151,8 @@ class _Cases:
     _cuts: list[Array] = field(init=False)
     _rows: list[NDArray[np.int64]] = field(init=False)
     _visits: int = field(init=False, default=0)
-    _replayed: int = field(init=False, default=0)
+    _rounds: int = field(init=False, default=0)
+    _attacking: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         question = self.question
@@ -211,13 +219,15 @@ class _Cases:
             open_[here[~(least > 0.0)], index] = 0
             still = least > 0.0
             here, nearest, least = here[still], nearest[still], least[still]
-            low, high = boxes.lower[here], boxes.upper[here]
-            for place, row in enumerate(rows):
-                base, slopes = planes.base[here, row], planes.slopes[here, row]
-                whole = boxes.lower[here], boxes.upper[here]
-                one, two = contracted(*whole, base, slopes, cuts[place])
-                low, high = np.maximum(low, one), np.minimum(high, two)
+            halves = [
+                Half(planes.base[here, row], planes.slopes[here, row], cuts[place])
+                for place, row in enumerate(rows)
+            ]
+            whole = boxes.lower[here], boxes.upper[here]
+            low, high = contracted(*whole, halves)
             empty = (low > high).any(axis=1)
+            if rows.size > 1:
+                empty |= exclusive(*whole, halves, (low, high))
             open_[here[empty], index] = 0
             kept = ~empty
             here, nearest, least = here[kept], nearest[kept], least[kept]
@@ -237,11 +247,13 @@ class _Cases:
         """Evaluate a point in each box, push the best ones on, and replay likely violations."""
         self._visits += 1
         values = self.question.network.evaluate(points)
+        boxes.promise[:] = -np.inf
         for index, alternative in enumerate(self.question.alternatives):
             here = np.flatnonzero(boxes.open[:, index])
             if not here.size:
                 continue
             found = margins(self.question, alternative, values[here])
+            boxes.promise[here] = np.maximum(boxes.promise[here], found)
             best = np.argsort(-found, kind="stable")[:8]
             start, height = points[here[best]], found[best]
             self._note(float(height[0]))
@@ -251,18 +263,28 @@ class _Cases:
                 )
             if self._try(index, start, height):
                 return True
-        return False
+        # The next round takes four times as long as all before.
+        due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
+        return due and self.attack() is not None
 
-    def attack(self, rng: np.random.Generator) -> Verdict | None:
-        """Look for a counterexample before any proof."""
+    def attack(self) -> Verdict | None:
+        """Look for a counterexample in the alternatives' boxes, with more points each time."""
+        begun = time.monotonic()
         for index, alternative in enumerate(self.question.alternatives[:ATTACKED]):
             if time.monotonic() > self.deadline:
                 break
             points, height = falsify(
-                self.question, alternative, self._lattices[index], rng, self.deadline
+                self.question,
+                alternative,
+                self._lattices[index],
+                self.rng,
+                self.deadline,
+                self._rounds,
             )
             if self._try(index, points, height):
                 return self._refuted()
+        self._rounds += 1
+        self._attacking += time.monotonic() - begun
         return None
 
     def verdict(self, search: Search) -> Verdict:

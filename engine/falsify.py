@@ -19,10 +19,13 @@ from .region import Lattice
 Array = NDArray[np.float64]
 
 POINTS = 2048
-"""Points sampled in a box before the search."""
+"""Points sampled in a box in the first round; each round takes four times more."""
 
 CLIMBED = 48
 """Of these, the best ones are pushed on."""
+
+MOST_POINTS = 2**17
+"""Largest number of points of a round."""
 
 STEPS = 40
 """Gradient steps."""
@@ -95,6 +98,7 @@ def falsify(
     lattice: Lattice,
     rng: np.random.Generator,
     deadline: float,
+    round_: int = 0,
 ) -> tuple[Array, Array]:
     """Return promising points ``(points, inputs)`` and margins ``(points,)``, the best first.
 
@@ -104,10 +108,14 @@ def falsify(
         lattice: of its region.
         rng: source of randomness.
         deadline: on `time.monotonic`.
+        round_: how often this was done before.
     """
-    points = lattice.snap(sample(lattice.lower, lattice.upper, POINTS, rng))
+    # Wide inputs make wide arrays: a few points of many numbers are as dear as many of few.
+    share = max(1, question.size // 16)
+    count = min(POINTS * 4**round_, MOST_POINTS) // share + 1
+    points = lattice.snap(sample(lattice.lower, lattice.upper, count, rng))
     found = margins(question, alternative, question.network.evaluate(points))
-    best = np.argsort(-found, kind="stable")[:CLIMBED]
+    best = np.argsort(-found, kind="stable")[: max(count * CLIMBED // POINTS, 8)]
     points, found = climb(question, alternative, points[best], lattice, STEPS, deadline)
     order = np.argsort(-found, kind="stable")
     return points[order], found[order]
