@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from .bounds.difference import aligned, pack_pair
 from .bounds.packed import Packed, pack
-from .bounds.pairs import PairRows, bound_pairs, pair_rows
+from .bounds.pairs import PairRows, pair_rows
+from .bounds.pairs_linear import bound_pairs_linear
 from .bounds.rows import bound_rows
 from .question import Question
 from .stages import stages
@@ -120,7 +121,7 @@ class Paired:
         out = _blank(wanted.shape, lower.shape[1])
 
         def work(part: slice) -> None:
-            bound_pairs(
+            bound_pairs_linear(
                 self._pair,
                 self._rows,
                 lower[part],
@@ -128,7 +129,6 @@ class Paired:
                 stable[part],
                 wanted[part],
                 cut,
-                True,
                 out.low[part],
                 out.base[part],
                 out.slopes[part],

@@ -18,29 +18,27 @@ from numpy.typing import NDArray
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
 from .kernels import GUIDED
-from .packed import LOWER, UPPER
-from .pairs_back import back
+from .pairs_back import OF_BOTH, back
 from .zonotopes import (
     CENTRE,
     ERROR,
     HALF1,
     HALF2,
-    L1,
-    L2,
     SCALARS,
     SIZE,
     SLOPE1,
     SLOPE2,
-    U1,
-    U2,
     activate_scalars,
     affine_scalars,
     charge_scalars,
+    compact,
     concretise,
     gather,
+    known_dead,
     lines,
     mixed,
     mixed_three,
+    note_signs,
     scaled,
     shares,
 )
@@ -89,24 +87,6 @@ def pair_rows(first: Array, second: Array, direct: Array, bias: Array) -> PairRo
 
 
 @njit(cache=True, nogil=True)
-def _known_dead(pair, n, stable):
-    """Return whether a neuron's activation is zero in f and in g, by state or by what is known."""
-    one = pair.state[0, n] == 1 or (pair.state[0, n] == 0 and (stable[0, n] & UPPER) > 0)
-    two = pair.state[1, n] == 1 or (pair.state[1, n] == 0 and (stable[1, n] & UPPER) > 0)
-    return one and two
-
-
-@njit(cache=True, nogil=True)
-def _note(pair, k, live, count, t, stable):
-    """Note which signs stage k's bounds decide."""
-    begin = pair.offset[k]
-    for j in range(count[k]):
-        n = begin + live[begin + j]
-        stable[0, n] |= (t[U1, n] <= 0.0) * UPPER + (t[L1, n] >= 0.0) * LOWER
-        stable[1, n] |= (t[U2, n] <= 0.0) * UPPER + (t[L2, n] >= 0.0) * LOWER
-
-
-@njit(cache=True, nogil=True)
 def _blame(pair, k, live, count, inputs, x, y, d, symbols, so_far, places, rules, t, share):
     """Fill the shares of stage k's unstable neurons, and note the symbols that they add.
 
@@ -139,14 +119,6 @@ def _blame(pair, k, live, count, inputs, x, y, d, symbols, so_far, places, rules
             if rules[OF_H, j] > 0.0:
                 symbols[2, h] = n
                 h += 1
-
-
-@njit(cache=True, nogil=True)
-def _compact(start, rows, columns, places, kept, matrix):
-    """Drop the columns of a matrix that are not kept, in place."""
-    for r in range(rows):
-        for j in range(kept):
-            matrix[start + r * kept + j] = matrix[start + r * columns + places[j]]
 
 
 @njit(cache=True, nogil=True)
@@ -276,6 +248,11 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
     symbols = np.zeros((3, total), np.int64)
     bias = np.zeros((3, wide))
     active = np.zeros(size_in, np.int64)
+    asked = low.shape[1]
+    forms, room = np.zeros((3, asked, wide)), np.zeros((3, asked, wide))
+    constant, error, bounds = np.zeros(asked), np.zeros(asked), np.zeros(asked)
+    direct, planes = np.zeros((asked, size_in)), np.zeros((asked, size_in))
+    blame, which = np.zeros((asked, size_in)), np.zeros(asked, np.int64)
     charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
     for box in range(box_low.shape[0]):
         low[box], base[box] = -np.inf, -np.inf
@@ -308,7 +285,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
             begin, output = pair.offset[k], k == stages - 1
             made = 0
             for i in range(pair.sizes[k]):
-                if output or not _known_dead(pair, begin + i, stable[box]):
+                if output or not known_dead(pair, begin + i, stable[box]):
                     live[begin + made] = i
                     made += 1
             count[k] = made
@@ -367,7 +344,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
                     low[box],
                 )
                 break
-            _note(pair, k, live, count, t, stable[box])
+            note_signs(pair, k, live, count, t, stable[box])
             f, g, h = lines(pair, k, live, count, t, places, rules)
             kept = count[k]
             if guide:
@@ -389,9 +366,9 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
                     share,
                 )
             if kept < made:
-                _compact(start, rows_in, made, places, kept, first)
-                _compact(start, rows_in, made, places, kept, second)
-                _compact(start, rows_in, made, places, kept, change)
+                compact(start, rows_in, made, places, kept, first)
+                compact(start, rows_in, made, places, kept, second)
+                compact(start, rows_in, made, places, kept, change)
             x = xb[0, : (height_x + f) * kept].reshape(height_x + f, kept)
             y = yb[0, : (height_y + g) * kept].reshape(height_y + g, kept)
             d = db[0, : (height_d + f + g + h) * kept].reshape(height_d + f + g + h, kept)
@@ -427,11 +404,26 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
             of_f, of_g, of_d = of_f + f, of_g + g, of_d + h
         if not whole or not deep:
             continue
+        number = 0
+        for r in range(asked):
+            if wanted[box, r] and low[box, r] < cut[r]:
+                forms[0, number, : count[stages - 1]] = rows.first[r]
+                forms[1, number, : count[stages - 1]] = rows.second[r]
+                forms[2, number, : count[stages - 1]] = rows.apart[r]
+                direct[number] = rows.direct[r]
+                constant[number], error[number] = rows.bias[r], abs(rows.bias[r])
+                which[number] = r
+                number += 1
         back(
             pair,
-            rows,
-            wanted[box],
-            cut,
+            stages - 1,
+            OF_BOTH,
+            number,
+            forms,
+            room,
+            constant,
+            error,
+            direct,
             box_low[box],
             box_high[box],
             live,
@@ -444,8 +436,15 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
             active,
             inputs,
             charge,
-            low[box],
-            base[box],
-            slopes[box],
-            parts[box],
+            guide,
+            bounds,
+            planes,
+            blame,
         )
+        for at in range(number):
+            r = which[at]
+            base[box, r], slopes[box, r] = bounds[at], planes[at]
+            low[box, r] = max(low[box, r], bounds[at])
+            for i in range(size_in):
+                width = box_high[box, i] - box_low[box, i]
+                parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width

@@ -1,6 +1,6 @@
-"""The pass backwards for rows over the outputs of two networks, one box at a time, compiled.
+"""Rows over x, y and d of one stage of two networks, substituted backwards to the input; compiled.
 
-A row carries three coefficients a neuron, ``a x + b y + d (x - y)``. They may be moved between the
+A row carries three coefficients a neuron, ``a x + b y + c (x - y)``. They may be moved between the
 three, for one of them is the difference of the others; what is small is kept.
 
 Soundness as in `kernels.py`: magnitudes of coefficients times magnitudes of what they multiply,
@@ -31,36 +31,35 @@ from .zonotopes import (
     UD,
 )
 
-# What `relax` gives back.
-A, B, C, CONSTANT, MAGNITUDE, GAP_X, GAP_Y, GAP_D = 0, 1, 2, 3, 4, 5, 6, 7
+# Which of x, y and d a row may speak of.
+OF_FIRST, OF_SECOND, OF_BOTH = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def reduced(a, b, c):
     """Return the same form ``a x + b y + c (x - y)`` with fewer and smaller coefficients."""
     if a * c < 0.0:
-        move = min(abs(a), abs(c)) * (1.0 if a > 0.0 else -1.0)
+        move = a if abs(a) < abs(c) else -c
         a, b, c = a - move, b + move, c + move
     if b * c > 0.0:
-        move = min(abs(b), abs(c)) * (1.0 if b > 0.0 else -1.0)
+        move = b if abs(b) < abs(c) else c
         a, b, c = a + move, b - move, c - move
     if a * b < 0.0:
-        move = min(abs(a), abs(b)) * (1.0 if a > 0.0 else -1.0)
+        move = a if abs(a) < abs(b) else -b
         a, b, c = a - move, b + move, c + move
     return a, b, c
 
 
-@njit(cache=True, nogil=True)
-def _below_relu(weight, low, high, slope, half):
+@njit(cache=True, nogil=True, inline="always")
+def below_relu(weight, low, high, slope, half):
     """Return slope, shift and gap of a line below ``weight * relu(z)``, 0 inside [low, high]."""
     if weight >= 0.0:
-        steep = 1.0 if high > -low else 0.0
-        return weight * steep, 0.0, weight * min(-low, high)
+        return (weight if high > -low else 0.0), 0.0, weight * min(-low, high)
     return weight * slope, weight * (2.0 * half), -weight * (2.0 * half)
 
 
-@njit(cache=True, nogil=True)
-def _below_difference(weight, low, high):
+@njit(cache=True, nogil=True, inline="always")
+def below_difference(weight, low, high):
     """Return slope, shift and gap of a line below ``weight * D``, where d lies in [low, high]."""
     if weight >= 0.0:
         if low >= 0.0:
@@ -80,66 +79,134 @@ def _below_difference(weight, low, high):
 
 
 @njit(cache=True, nogil=True)
-def relax(a, b, c, t, n, out):
-    """Fill a form over pre-activations that lies below a form over activations X, Y and D.
+def relax(forms, gaps, r, count, live, begin, t):
+    """Replace a row's coefficients of X, Y and D by those of x, y and d from below, in place.
 
     Args:
-        a: coefficient of X.
-        b: coefficient of Y.
-        c: coefficient of D.
+        forms: `(3, rows, neurons)`.
+        gaps: `(3, neurons)` filled with what the relaxations of X, Y and D can be away.
+        r: the row.
+        count: number of live neurons.
+        live: the live neurons.
+        begin: first neuron of the stage.
         t: table of scalars.
-        n: the neuron.
-        out: `(8,)` filled: coefficients of x, y, d, constant, its magnitude, and by how much the
-            relaxations of X, Y and D can be away.
+
+    Returns:
+        what this adds to the row's constant, and the sum of the magnitudes of that.
     """
-    out[:] = 0.0
-    one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
-    slope1, shift1, slope2, shift2 = t[SLOPE1, n], t[SHIFT1, n], t[SLOPE2, n], t[SHIFT2, n]
-    if one and two:
-        a, b, c = reduced(a, b, c)
-        if c != 0.0:
-            steep, shift, gap = _below_difference(c, t[LD, n], t[UD, n])
-            _, _, gap1 = _below_relu(c, t[L1, n], t[U1, n], slope1, t[HALF1, n])
-            _, _, gap2 = _below_relu(-c, t[L2, n], t[U2, n], slope2, t[HALF2, n])
-            if gap <= gap1 + gap2:
-                out[C], out[GAP_D] = steep, gap
-                out[CONSTANT], out[MAGNITUDE] = shift, abs(shift)
-            else:
-                a, b = a + c, b - c
-    elif one or two:
-        a, b = a + c, b - c
-    elif slope1 == slope2:
-        out[C] = c * slope1
-        out[CONSTANT], out[MAGNITUDE] = c * (shift1 - shift2), abs(c) * (abs(shift1) + abs(shift2))
-    elif slope1 == 0.0 or slope2 == 0.0:
-        a, b = a + c, b - c
-    else:
-        out[C], out[A] = c * slope2, c * (slope1 - slope2)
-        out[CONSTANT], out[MAGNITUDE] = c * (shift1 - shift2), abs(c) * (abs(shift1) + abs(shift2))
-    if one:
-        steep, shift, gap = _below_relu(a, t[L1, n], t[U1, n], slope1, t[HALF1, n])
-        out[GAP_X] = gap
-    else:
-        steep, shift = a * slope1, a * shift1
-    out[A] += steep
-    out[CONSTANT] += shift
-    out[MAGNITUDE] += abs(shift)
-    if two:
-        steep, shift, gap = _below_relu(b, t[L2, n], t[U2, n], slope2, t[HALF2, n])
-        out[GAP_Y] = gap
-    else:
-        steep, shift = b * slope2, b * shift2
-    out[B] += steep
-    out[CONSTANT] += shift
-    out[MAGNITUDE] += abs(shift)
+    constant, magnitude = 0.0, 0.0
+    for j in range(count):
+        n = begin + live[begin + j]
+        a, b, c = forms[0, r, j], forms[1, r, j], forms[2, r, j]
+        one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
+        slope1, shift1 = t[SLOPE1, n], t[SHIFT1, n]
+        slope2, shift2 = t[SLOPE2, n], t[SHIFT2, n]
+        into_a, into_c = 0.0, 0.0
+        gaps[0, j], gaps[1, j], gaps[2, j] = 0.0, 0.0, 0.0
+        if one and two:
+            a, b, c = reduced(a, b, c)
+            if c != 0.0:
+                steep, shift, gap = below_difference(c, t[LD, n], t[UD, n])
+                _, _, gap1 = below_relu(c, t[L1, n], t[U1, n], slope1, t[HALF1, n])
+                _, _, gap2 = below_relu(-c, t[L2, n], t[U2, n], slope2, t[HALF2, n])
+                if gap <= gap1 + gap2:
+                    into_c, gaps[2, j] = steep, gap
+                    constant += shift
+                    magnitude += abs(shift)
+                else:
+                    a, b = a + c, b - c
+        elif not one and not two and slope1 == slope2:
+            into_c = c * slope1
+            constant += c * (shift1 - shift2)
+            magnitude += abs(c) * (abs(shift1) + abs(shift2))
+        elif not one and not two and slope1 != 0.0 and slope2 != 0.0:
+            into_c, into_a = c * slope2, c * (slope1 - slope2)
+            constant += c * (shift1 - shift2)
+            magnitude += abs(c) * (abs(shift1) + abs(shift2))
+        else:
+            a, b = a + c, b - c
+        if one:
+            steep, shift, gaps[0, j] = below_relu(a, t[L1, n], t[U1, n], slope1, t[HALF1, n])
+        else:
+            steep, shift = a * slope1, a * shift1
+        constant += shift
+        magnitude += abs(shift)
+        forms[0, r, j] = into_a + steep
+        if two:
+            steep, shift, gaps[1, j] = below_relu(b, t[L2, n], t[U2, n], slope2, t[HALF2, n])
+        else:
+            steep, shift = b * slope2, b * shift2
+        constant += shift
+        magnitude += abs(shift)
+        forms[1, r, j], forms[2, r, j] = steep, into_c
+    return constant, magnitude
+
+
+@njit(cache=True, nogil=True)
+def relax_one(form, r, count, live, begin, t, first):
+    """Do the same for a row that speaks of f alone, or of g alone; `form` is `(rows, neurons)`."""
+    constant, magnitude = 0.0, 0.0
+    at = 0 if first else 1
+    for j in range(count):
+        n = begin + live[begin + j]
+        weight = form[r, j]
+        low, high = (t[L1, n], t[U1, n]) if at == 0 else (t[L2, n], t[U2, n])
+        slope, shift, half = t[SLOPE1 + 3 * at, n], t[SHIFT1 + 3 * at, n], t[HALF1 + 3 * at, n]
+        if half > 0.0:
+            form[r, j], add, _ = below_relu(weight, low, high, slope, half)
+        else:
+            form[r, j], add = weight * slope, weight * shift
+        constant += add
+        magnitude += abs(add)
+    return constant, magnitude
+
+
+@njit(cache=True, nogil=True)
+def _meet(pair, forms, r, count, live, begin, t, kind):
+    """Add the biases of a stage to a row; return constant and the sum of magnitudes at stake."""
+    constant, error = 0.0, 0.0
+    for j in range(count):
+        n = begin + live[begin + j]
+        if kind == OF_FIRST:
+            a = forms[0, r, j]
+            constant += a * pair.bias1[n]
+            error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
+        elif kind == OF_SECOND:
+            b = forms[1, r, j]
+            constant += b * pair.bias2[n]
+            error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
+        else:
+            a, b, c = reduced(forms[0, r, j], forms[1, r, j], forms[2, r, j])
+            forms[0, r, j], forms[1, r, j], forms[2, r, j] = a, b, c
+            constant += a * pair.bias1[n] + b * pair.bias2[n] + c * pair.change_bias[n]
+            error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
+            error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
+            error += abs(c) * (2.0 * t[SD, n] + max(-t[LD, n], t[UD, n]))
+    return constant, error
+
+
+@njit(cache=True, nogil=True)
+def _blamed(gaps, count, live, begin, share, inputs, active, parts):
+    """Add to a row's parts what its relaxations of one stage are to be blamed for."""
+    for j in range(count):
+        n = begin + live[begin + j]
+        for which in range(3):
+            if gaps[which, j] > 0.0:
+                for i in range(inputs):
+                    parts[active[i]] += gaps[which, j] * share[which, n, i]
 
 
 @njit(cache=True, nogil=True)
 def back(
     pair,
+    k,
+    kind,
     rows,
-    wanted,
-    cut,
+    forms,
+    spare,
+    constant,
+    error,
+    direct,
     box_low,
     box_high,
     live,
@@ -152,70 +219,92 @@ def back(
     active,
     inputs,
     charge,
-    low,
-    base,
-    slopes,
+    guide,
+    bounds,
+    planes,
     parts,
 ):
-    """Tighten the rows that stay below their cut; see `pairs.bound_pairs` for the arguments."""
-    stages, size_in = pair.sizes.shape[0], pair.sizes[0]
-    widest = 1
-    for k in range(stages):
-        widest = max(widest, count[k])
-    form, out = np.zeros((3, widest)), np.zeros(8)
-    guide = share.shape[1] > 1
-    for r in range(low.shape[0]):
-        if not wanted[r] or low[r] >= cut[r]:
-            continue
-        last = stages - 1
-        for j in range(count[last]):
-            form[0, j], form[1, j] = rows.first[r, j], rows.second[r, j]
-            form[2, j] = rows.apart[r, j]
-        constant, error = rows.bias[r], abs(rows.bias[r])
-        parts[r] = 0.0
-        for k in range(last, 0, -1):
-            begin, here, there = pair.offset[k], count[k], count[k - 1]
-            for j in range(here):
-                n = begin + live[begin + j]
-                a, b, c = reduced(form[0, j], form[1, j], form[2, j])
-                form[0, j], form[1, j], form[2, j] = a, b, c
-                constant += a * pair.bias1[n] + b * pair.bias2[n] + c * pair.change_bias[n]
-                error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
-                error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
-                error += abs(c) * (2.0 * t[SD, n] + max(-t[LD, n], t[UD, n]))
-            start = pair.start[k]
-            stop = start + there * here
-            w1 = first[start:stop].reshape(there, here)
-            w2 = second[start:stop].reshape(there, here)
-            wd = change[start:stop].reshape(there, here)
-            of_x, of_y = np.dot(w1, form[0, :here]), np.dot(w2, form[1, :here])
-            of_y += np.dot(wd, form[2, :here])
-            of_d = np.dot(w1, form[2, :here])
-            if k == 1:
-                for i in range(size_in):  # x and y are the input itself, d is nothing
-                    slopes[r, i] = of_x[i] + of_y[i] + rows.direct[r, i]
-                break
-            begin = pair.offset[k - 1]
-            for j in range(there):
-                n = begin + live[begin + j]
-                relax(of_x[j], of_y[j], of_d[j], t, n, out)
-                form[0, j], form[1, j], form[2, j] = out[A], out[B], out[C]
-                constant += out[CONSTANT]
-                # What it was before counts too: moving it between x, y and d was rounded.
-                error += out[MAGNITUDE]
+    """Bound rows over the pre-activations of stage k from below.
+
+    Args:
+        pair: `PackedPair`.
+        k: the stage.
+        kind: OF_FIRST, OF_SECOND or OF_BOTH: which coefficients are not all zero.
+        rows: how many rows count.
+        forms: `(3, rows, neurons)` coefficients over the live neurons of stage k; overwritten.
+        spare: `(3, rows, neurons)` room.
+        constant: `(rows,)` overwritten.
+        error: `(rows,)` magnitudes charged so far; overwritten.
+        direct: `(rows, inputs)` coefficients of the inputs.
+        box_low: `(inputs,)`.
+        box_high: `(inputs,)`.
+        live: live neurons, stage by stage.
+        count: their number.
+        t: table of scalars, with bounds up to stage k and lines below it.
+        first: f's matrices on live rows and columns; with `second` and `change` alike.
+        second: see first.
+        change: see first.
+        share: `(3, neurons, inputs)` shares of x, y and d.
+        active: inputs with a width.
+        inputs: their number.
+        charge: relative error of a whole row.
+        guide: whether to fill `parts`.
+        bounds: `(rows,)` filled, rounded outward.
+        planes: `(rows, all inputs)` filled with the slopes at the input.
+        parts: `(rows, all inputs)` filled, if asked for.
+    """
+    size_in = pair.sizes[0]
+    gaps = np.zeros((3, forms.shape[2]))
+    if guide:
+        parts[:rows] = 0.0
+    for s in range(k, 0, -1):
+        begin, here, there = pair.offset[s], count[s], count[s - 1]
+        for r in range(rows):
+            add, at_stake = _meet(pair, forms, r, here, live, begin, t, kind)
+            constant[r] += add
+            error[r] += at_stake
+        start = pair.start[s]
+        stop = start + there * here
+        w1 = first[start:stop].reshape(there, here).T
+        w2 = second[start:stop].reshape(there, here).T
+        wd = change[start:stop].reshape(there, here).T
+        if kind != OF_SECOND:
+            spare[0, :rows, :there] = np.dot(np.ascontiguousarray(forms[0, :rows, :here]), w1)
+        if kind != OF_FIRST:
+            spare[1, :rows, :there] = np.dot(np.ascontiguousarray(forms[1, :rows, :here]), w2)
+        if kind == OF_BOTH:
+            apart = np.ascontiguousarray(forms[2, :rows, :here])
+            spare[1, :rows, :there] += np.dot(apart, wd)
+            spare[2, :rows, :there] = np.dot(apart, w1)
+        forms, spare = spare, forms
+        if s == 1:
+            break
+        begin = pair.offset[s - 1]
+        for r in range(rows):
+            if kind == OF_BOTH:
+                add, at_stake = relax(forms, gaps, r, there, live, begin, t)
                 if guide:
-                    for i in range(inputs):
-                        parts[r, active[i]] += (
-                            out[GAP_X] * share[0, n, i]
-                            + out[GAP_Y] * share[1, n, i]
-                            + out[GAP_D] * share[2, n, i]
-                        )
-        total, blame = constant, error + abs(constant)
+                    _blamed(gaps, there, live, begin, share, inputs, active, parts[r])
+            else:
+                add, at_stake = relax_one(forms[kind], r, there, live, begin, t, kind == OF_FIRST)
+            constant[r] += add
+            error[r] += at_stake
+    for r in range(rows):
+        total, blame = constant[r], error[r] + abs(constant[r])
         for i in range(size_in):
-            a = slopes[r, i]
+            a = direct[r, i]
+            if kind != OF_SECOND:
+                a += forms[0, r, i]
+            if kind != OF_FIRST:  # d is nothing at the input
+                a += forms[1, r, i]
+            planes[r, i] = a
             total += a * (box_low[i] if a >= 0.0 else box_high[i])
-            blame += 2.0 * abs(a) * max(abs(box_low[i]), abs(box_high[i]))
-            blame += abs(rows.direct[r, i]) * max(abs(box_low[i]), abs(box_high[i]))
-            parts[r, i] += abs(a) * (box_high[i] - box_low[i])
-        base[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
-        low[r] = max(low[r], base[r])
+            largest = max(abs(box_low[i]), abs(box_high[i]))
+            blame += (2.0 * abs(a) + abs(direct[r, i])) * largest
+            if kind != OF_SECOND:
+                blame += abs(forms[0, r, i]) * largest
+            if kind != OF_FIRST:
+                blame += abs(forms[1, r, i]) * largest
+            if guide:
+                parts[r, i] += abs(a) * (box_high[i] - box_low[i])
+        bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)

@@ -16,19 +16,21 @@ import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...encodings.program import Index, Program
 from ...encodings.relu import Phase
-from ..assemble import assemble
+from ..assemble import Unstable, assemble
 from ..errors import InputError
 from ..network import Network
 from ..rounding import LP_FEASIBILITY, MIP_GAP, Array
 from ..solvers import Outcome
 from ..solvers.base import ACCEPTED
 from .dual import safe_infeasible
+from .leaves import Leaves, Refined
 from .neuron import Effort, Model, Side
 
 
@@ -88,12 +90,48 @@ def decide_by_phases(
 
 @dataclass(order=True, slots=True)
 class _Leaf:
-    """Some phases, the bound proved under them, and the neuron to branch on next (-1: none)."""
+    """Some phases, the bound proved under them, and the neuron to branch on next."""
 
     bound: float
     serial: int
     phase: NDArray[np.int8] = field(compare=False)
     branch: int = field(compare=False)
+
+
+class Asked(Protocol):
+    """One warm model of the triangle relaxation, asked for the least value of a quantity.
+
+    Attributes:
+        effort: how far to go.
+        unstable: the ReLUs whose phase is open.
+        whole: the program as it was assembled.
+        program: the same with the columns capped as they are now.
+    """
+
+    effort: Effort
+    unstable: Unstable
+    whole: Program
+    program: Program
+
+    @property
+    def nowhere(self) -> Array:
+        """``(inputs,)`` NaN: no point."""
+
+    @property
+    def goal(self) -> float:
+        """The search may stop as soon as the least value is known to be at or above it, or not."""
+
+    def limit(self, columns: Index, upper: Array) -> None:
+        """Cap some columns, whose lower limit is 0."""
+
+    def solve(self) -> tuple[Outcome, Array]:
+        """Return the outcome and its inputs, moved into the box; NaN without a point."""
+
+    def value(self, point: Array) -> float:
+        """Return the quantity at a point; NaN at NaN."""
+
+    def rebuilt(self, outcome: Outcome) -> float:
+        """Return the lower bound that follows from the duals, whatever they are."""
 
 
 class Tree:
@@ -104,46 +142,100 @@ class Tree:
         value: the least value met in the network; NaN before the first.
         point: ``(inputs,)``, where.
         programs: number of linear programs solved.
+        spread: number of leaves settled or proved empty by linear bounds alone.
     """
 
-    def __init__(self, model: Model, given: float) -> None:
-        """Start with every phase open and the bound that is given."""
-        self.least, self.value, self.programs = given, math.nan, 0
+    def __init__(
+        self,
+        model: Asked,
+        given: float,
+        leaves: Leaves | None = None,
+        start: NDArray[np.int8] | None = None,
+    ) -> None:
+        """Start with every phase open and the bound that is given.
+
+        Args:
+            model: of all phases.
+            given: proved lower bound of the quantity.
+            leaves: bounds leaves before their programs are solved; None to go without.
+            start: ``(leaves, unstable)`` leaves to begin with instead, where the
+                rest of the box is settled otherwise.
+        """
+        self._start, self._partial = start, start is not None
+        self.least, self.value, self.programs, self.spread = given, math.nan, 0, 0
         self.point = model.nowhere
-        self._model = model
+        self._model, self._bounded = model, leaves
         self._positive, self._negative = model.unstable.positive, model.unstable.negative
         self._rows = model.unstable.row
         self._sides = model.program.rows.upper[self._rows]
-        self._high = model.whole.upper[self._positive]
-        self._low = model.whole.upper[self._negative]
+        self._whole = Refined(
+            np.zeros((1, self._positive.size), np.int8),
+            model.whole.upper[self._positive][None],
+            model.whole.upper[self._negative][None],
+            np.array([given]),
+            np.zeros(1, dtype=bool),
+        )
         self._leaves: list[_Leaf] = []
         self._settled = math.inf
         """Least bound of the leaves that no branching can better."""
 
-    def search(self) -> bool:
+    def search(self, programs: int | None = None) -> bool:
         """Branch until the least value is known; return False if the effort ran out before.
+
+        May be called again to go on.
+
+        Args:
+            programs: most linear programs in all; those of the effort when absent.
 
         Raises:
             InputError: every leaf was proved empty.
         """
         effort = self._model.effort
-        self._visit(np.zeros(self._positive.size, np.int8), self.least)
+        most = effort.programs if programs is None else min(programs, effort.programs)
+        if self._start is not None:
+            self._children(self._start, self.least)
+            self._start = None
+        elif not self.programs and not self.spread:
+            self._visit(self._whole, 0, self.least)
         while True:
             self.least = self._leaves[0].bound if self._leaves else math.inf
             self.least = min(self.least, self._settled)
+            if self.least == math.inf and self._partial:
+                return True
             if self.least == math.inf:
                 raise InputError("the bounds given exclude every point of the box: they are wrong")
             if self._decided():
                 return True
             if self._settled <= self.least:
                 return self._meets(ACCEPTED)
-            if effort.left <= 0 or self.programs >= effort.programs:
+            if effort.left <= 0 or self.programs >= most:
                 return False
             leaf = heapq.heappop(self._leaves)
-            for choice in (Phase.ACTIVE, Phase.INACTIVE):
-                phase = leaf.phase.copy()
-                phase[leaf.branch] = choice
-                self._visit(phase, leaf.bound)
+            phases = np.stack([leaf.phase, leaf.phase])
+            phases[:, leaf.branch] = Phase.ACTIVE, Phase.INACTIVE
+            self._children(phases, leaf.bound)
+
+    def _children(self, phases: NDArray[np.int8], known: float) -> None:
+        """Bound the leaves that one was cut into, and keep them."""
+        if self._bounded is not None:
+            refined = self._bounded(phases)
+        else:
+            refined = Refined(
+                phases,
+                np.where(phases == Phase.INACTIVE, 0.0, self._whole.positive),
+                np.where(phases == Phase.ACTIVE, 0.0, self._whole.negative),
+                np.full(len(phases), -math.inf),
+                np.zeros(len(phases), dtype=bool),
+            )
+        for at in range(len(phases)):
+            bound = max(known, float(refined.bound[at]))
+            if refined.empty[at]:
+                self.spread += 1
+            elif self._model.goal <= bound < math.inf:
+                self.spread += 1
+                self._settled = min(self._settled, bound)
+            else:
+                self._visit(refined, at, known)
 
     def _decided(self) -> bool:
         goal = self._model.goal
@@ -154,25 +246,30 @@ class Tree:
     def _meets(self, tolerance: float) -> bool:
         return self.value - self.least <= tolerance * max(1.0, abs(self.value))
 
-    def _visit(self, phase: NDArray[np.int8], known: float) -> None:
+    def _visit(self, refined: Refined, at: int, known: float) -> None:
         """Solve one leaf and keep it, unless it is proved empty."""
         model, self.programs = self._model, self.programs + 1
         columns = np.concatenate([self._positive, self._negative])
-        high = np.where(phase == Phase.INACTIVE, 0.0, self._high)
-        low = np.where(phase == Phase.ACTIVE, 0.0, self._low)
-        model.limit(columns, np.concatenate([high, low]))
+        caps = [
+            np.minimum(side[at], whole[0])
+            for side, whole in (
+                (refined.positive, self._whole.positive),
+                (refined.negative, self._whole.negative),
+            )
+        ]
+        model.limit(columns, np.concatenate(caps))
         outcome, point = model.solve()
         if outcome.ray is not None and safe_infeasible(model.program, outcome.ray):
             return
-        bound = max(known, model.rebuilt(outcome))
+        bound = max(known, float(refined.bound[at]), model.rebuilt(outcome))
         value = model.value(point)
         if not self.value <= value and not math.isnan(value):
             self.value, self.point = value, point
-        branch = self._branch(phase, outcome)
-        if branch < 0:
+        branch = self._branch(refined.phase[at], outcome)
+        if branch < 0 or bound >= model.goal:
             self._settled = min(self._settled, bound)
         else:
-            heapq.heappush(self._leaves, _Leaf(bound, self.programs, phase, branch))
+            heapq.heappush(self._leaves, _Leaf(bound, self.programs, refined.phase[at], branch))
 
     def _branch(self, phase: NDArray[np.int8], outcome: Outcome) -> int:
         """Return the open neuron to branch on, -1 where the relaxation breaks none.

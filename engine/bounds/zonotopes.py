@@ -96,7 +96,7 @@ def _sizes(rows, out, charge):
 
 
 @njit(cache=True, nogil=True)
-def _tighten(t, n):
+def tighten(t, n):
     """Carry bounds of x, y and d over to each other, two rounds; all rounded outward."""
     for _ in range(2):
         t[LD, n] = max(t[LD, n], np.nextafter(t[L1, n] - t[U2, n], -np.inf))
@@ -115,6 +115,41 @@ def _flags(flags, low, high):
     if flags & LOWER:
         low = max(low, 0.0)
     return low, high
+
+
+@njit(cache=True, nogil=True)
+def signs(pair, n, stable, t):
+    """Cut the bounds of a neuron's x and y by what is known of their signs."""
+    if pair.state[0, n] == 0:
+        t[L1, n], t[U1, n] = _flags(stable[0, n], t[L1, n], t[U1, n])
+    if pair.state[1, n] == 0:
+        t[L2, n], t[U2, n] = _flags(stable[1, n], t[L2, n], t[U2, n])
+
+
+@njit(cache=True, nogil=True)
+def known_dead(pair, n, stable):
+    """Return whether a neuron's activation is zero in f and in g, by state or by what is known."""
+    one = pair.state[0, n] == 1 or (pair.state[0, n] == 0 and (stable[0, n] & UPPER) > 0)
+    two = pair.state[1, n] == 1 or (pair.state[1, n] == 0 and (stable[1, n] & UPPER) > 0)
+    return one and two
+
+
+@njit(cache=True, nogil=True)
+def note_signs(pair, k, live, count, t, stable):
+    """Note which signs stage k's bounds decide."""
+    begin = pair.offset[k]
+    for j in range(count[k]):
+        n = begin + live[begin + j]
+        stable[0, n] |= (t[U1, n] <= 0.0) * UPPER + (t[L1, n] >= 0.0) * LOWER
+        stable[1, n] |= (t[U2, n] <= 0.0) * UPPER + (t[L2, n] >= 0.0) * LOWER
+
+
+@njit(cache=True, nogil=True)
+def compact(start, rows, columns, places, kept, matrix):
+    """Drop the columns of a matrix that are not kept, in place."""
+    for r in range(rows):
+        for j in range(kept):
+            matrix[start + r * kept + j] = matrix[start + r * columns + places[j]]
 
 
 @njit(cache=True, nogil=True)
@@ -162,11 +197,8 @@ def concretise(pair, k, live, count, inputs, x, y, d, xs, ys, ds, stable, t, cha
         reach = (apart[j] * (1.0 + charge) + spare) * SLACK
         t[LD, n] = max(t[LD, n], np.nextafter(middle - reach, -np.inf))
         t[UD, n] = min(t[UD, n], np.nextafter(middle + reach, np.inf))
-        if pair.state[0, n] == 0:
-            t[L1, n], t[U1, n] = _flags(stable[0, n], t[L1, n], t[U1, n])
-        if pair.state[1, n] == 0:
-            t[L2, n], t[U2, n] = _flags(stable[1, n], t[L2, n], t[U2, n])
-        _tighten(t, n)
+        signs(pair, n, stable, t)
+        tighten(t, n)
     return largest
 
 

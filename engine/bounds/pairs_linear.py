@@ -1,0 +1,322 @@
+"""Difference bounds by backward passes alone: rows of x, of y, and of d where both are unstable.
+
+Dearer a box than the zonotopes of `pairs.py` where many neurons are unstable, and much tighter; on
+small boxes, where few are, it is the cheaper one too.
+"""
+
+# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+
+import numpy as np
+from numba import njit
+
+from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .kernels import GUIDED
+from .pairs_back import OF_BOTH, OF_FIRST, OF_SECOND, back
+from .zonotopes import (
+    HALF1,
+    L1,
+    L2,
+    LD,
+    S1,
+    SCALARS,
+    SHIFT1,
+    SLOPE1,
+    U1,
+    U2,
+    UD,
+    compact,
+    gather,
+    known_dead,
+    lines,
+    note_signs,
+    signs,
+    tighten,
+)
+
+# Rows of the table of activations' bounds: of X, Y and D.
+XL, XU, YL, YU, DL, DU = 0, 1, 2, 3, 4, 5
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _sums(post, at, matrix, there, middle, radius, size):
+    """Add ``matrix @`` the middles, the radii and the magnitudes of activations to three vectors.
+
+    `matrix` is `(in, out)`, `at` the first of the two rows of `post` that bound the activations.
+    """
+    for i in range(there.shape[0]):
+        low, high = post[at, there[i]], post[at + 1, there[i]]
+        centre = 0.5 * (low + high)
+        half = max(high - centre, centre - low) * (1.0 + 4.0 * UNIT)
+        most = max(abs(low), abs(high))
+        for j in range(matrix.shape[1]):
+            w = matrix[i, j]
+            middle[j] += w * centre
+            radius[j] += abs(w) * half
+            size[j] += abs(w) * most
+
+
+@njit(cache=True, nogil=True)
+def _intervals(pair, k, live, count, w1, w2, wd, post, stable, t, charge):
+    """Fill the bounds of stage k's live neurons by intervals, and the magnitudes at stake.
+
+    Returns:
+        the largest magnitude met.
+    """
+    begin, here = pair.offset[k], count[k]
+    there = pair.offset[k - 1] + live[pair.offset[k - 1] : pair.offset[k - 1] + count[k - 1]]
+    largest = 0.0
+    for which in range(3):
+        middle, radius, size = np.zeros(here), np.zeros(here), np.zeros(here)
+        if which == 0:
+            _sums(post, XL, w1, there, middle, radius, size)
+        elif which == 1:
+            _sums(post, YL, w2, there, middle, radius, size)
+        else:
+            _sums(post, DL, w1, there, middle, radius, size)
+            _sums(post, YL, wd, there, middle, radius, size)
+        for j in range(here):
+            n = begin + live[begin + j]
+            bias = pair.bias1[n] if which == 0 else pair.bias2[n]
+            if which == 2:
+                bias = pair.change_bias[n]
+            total = (size[j] + abs(bias)) * SLACK + UNDERFLOW
+            reach = (radius[j] + charge * total) * SLACK + UNDERFLOW
+            t[S1 + which, n] = total
+            largest = max(largest, total)
+            centre = middle[j] + bias
+            t[L1 + 2 * which, n] = np.nextafter(centre - reach, -np.inf)
+            t[U1 + 2 * which, n] = np.nextafter(centre + reach, np.inf)
+    for j in range(here):
+        n = begin + live[begin + j]
+        signs(pair, n, stable, t)
+        tighten(t, n)
+    return largest
+
+
+@njit(cache=True, nogil=True)
+def _activations(pair, k, live, count, t, post):
+    """Fill the bounds of the activations of stage k's live neurons."""
+    begin = pair.offset[k]
+    for j in range(count[k]):
+        n = begin + live[begin + j]
+        for side in range(2):
+            low, high = t[L1 + 2 * side, n], t[U1 + 2 * side, n]
+            slope, shift = t[SLOPE1 + 3 * side, n], t[SHIFT1 + 3 * side, n]
+            if t[HALF1 + 3 * side, n] > 0.0:
+                post[2 * side, n], post[2 * side + 1, n] = 0.0, max(high, 0.0)
+            elif shift == 0.0 and (slope == 0.0 or slope == 1.0):
+                post[2 * side, n], post[2 * side + 1, n] = slope * low, slope * high
+            else:
+                one, two = slope * low, slope * high
+                spare = (abs(one) + abs(two) + abs(shift)) * (4.0 * UNIT) + UNDERFLOW
+                post[2 * side, n] = min(one, two) + shift - spare
+                post[2 * side + 1, n] = max(one, two) + shift + spare
+        low = np.nextafter(post[XL, n] - post[YU, n], -np.inf)
+        high = np.nextafter(post[XU, n] - post[YL, n], np.inf)
+        if pair.state[0, n] == 0 and pair.state[1, n] == 0:  # D lies between d and 0
+            low, high = max(low, min(t[LD, n], 0.0)), min(high, max(t[UD, n], 0.0))
+        post[DL, n], post[DU, n] = low, high
+
+
+@njit(cache=True, nogil=True)
+def _ask(pair, k, live, count, t, kind, forms, places):
+    """Write two rows, plus and minus, for each neuron whose x, y or d is worth bounding.
+
+    Returns:
+        the number of rows; `places` holds the neuron of each pair of rows.
+    """
+    begin, rows = pair.offset[k], 0
+    for j in range(count[k]):
+        n = begin + live[begin + j]
+        one = pair.state[0, n] == 0 and t[L1, n] < 0.0 and t[U1, n] > 0.0
+        two = pair.state[1, n] == 0 and t[L2, n] < 0.0 and t[U2, n] > 0.0
+        if kind == OF_FIRST:
+            asked = one
+        elif kind == OF_SECOND:
+            asked = two
+        else:
+            asked = one and two
+        if asked:
+            places[rows // 2] = n
+            for side in range(2):
+                forms[:, rows, : count[k]] = 0.0
+                forms[kind, rows, j] = 1.0 - 2.0 * side
+                rows += 1
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def _take(t, kind, rows, places, bounds, planes, box_low, box_high, active, inputs, guide, share):
+    """Take over bounds of x, y or d, and note how much each input moves it."""
+    for r in range(0, rows, 2):
+        n = places[r // 2]
+        t[L1 + 2 * kind, n] = max(t[L1 + 2 * kind, n], bounds[r])
+        t[U1 + 2 * kind, n] = min(t[U1 + 2 * kind, n], -bounds[r + 1])
+        if guide:
+            whole = UNDERFLOW
+            for i in range(inputs):
+                at = active[i]
+                size = abs(planes[r, at]) + abs(planes[r + 1, at])
+                share[kind, n, i] = size * (box_high[at] - box_low[at])
+                whole += share[kind, n, i]
+            for i in range(inputs):
+                share[kind, n, i] /= whole
+
+
+@njit(cache=True, nogil=True)
+def bound_pairs_linear(
+    pair, rows, box_low, box_high, stable, wanted, cut, low, base, slopes, parts
+):
+    """Bound rows from below on every box; see `pairs.bound_pairs` for the arguments."""
+    total, stages, size_in = pair.offset[-1], pair.sizes.shape[0], pair.sizes[0]
+    wide = pair.sizes.max()
+    asked = low.shape[1]
+    most = max(2 * wide, asked)
+    first = np.empty(pair.first.shape[0])
+    second, change = np.empty_like(first), np.empty_like(first)
+    t, post = np.zeros((SCALARS, total)), np.zeros((6, total))
+    live, count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
+    forms, spare = np.zeros((3, most, wide)), np.zeros((3, most, wide))
+    constant, error = np.zeros(most), np.zeros(most)
+    bounds, planes, blame = np.zeros(most), np.zeros((most, size_in)), np.zeros((most, size_in))
+    places, rules = np.zeros(wide, np.int64), np.zeros((7, wide))
+    nothing = np.zeros((most, size_in))
+    guide = size_in <= GUIDED
+    share = np.zeros((3, total if guide else 1, size_in))
+    active = np.zeros(size_in, np.int64)
+    charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
+    for box in range(box_low.shape[0]):
+        low[box], base[box] = -np.inf, -np.inf
+        inputs = 0
+        for i in range(size_in):
+            if box_high[box, i] > box_low[box, i]:
+                active[inputs] = i
+                inputs += 1
+        live[:size_in] = np.arange(size_in)
+        count[0] = size_in
+        post[XL, :size_in], post[XU, :size_in] = box_low[box], box_high[box]
+        post[YL, :size_in], post[YU, :size_in] = box_low[box], box_high[box]
+        post[DL, :size_in], post[DU, :size_in] = 0.0, 0.0
+        for k in range(1, stages):
+            begin, output = pair.offset[k], k == stages - 1
+            made = 0
+            for i in range(pair.sizes[k]):
+                if output or not known_dead(pair, begin + i, stable[box]):
+                    live[begin + made] = i
+                    made += 1
+            count[k] = made
+            rows_in = count[k - 1]
+            start, stop = gather(pair, k, live, count, first, second, change)
+            w1 = first[start:stop].reshape(rows_in, made)
+            w2 = second[start:stop].reshape(rows_in, made)
+            wd = change[start:stop].reshape(rows_in, made)
+            largest = _intervals(
+                pair, k, live, count, w1, w2, wd, post, stable[box], t, charge
+            )
+            if not largest < LARGEST:
+                break
+            if output:
+                number = 0
+                for r in range(asked):
+                    if wanted[box, r]:
+                        forms[0, number, :made] = rows.first[r]
+                        forms[1, number, :made] = rows.second[r]
+                        forms[2, number, :made] = rows.apart[r]
+                        nothing[number] = rows.direct[r]
+                        constant[number], error[number] = rows.bias[r], abs(rows.bias[r])
+                        number += 1
+                back(
+                    pair,
+                    k,
+                    OF_BOTH,
+                    number,
+                    forms,
+                    spare,
+                    constant,
+                    error,
+                    nothing,
+                    box_low[box],
+                    box_high[box],
+                    live,
+                    count,
+                    t,
+                    first,
+                    second,
+                    change,
+                    share,
+                    active,
+                    inputs,
+                    charge,
+                    guide,
+                    bounds,
+                    planes,
+                    blame,
+                )
+                nothing[:number] = 0.0
+                number = 0
+                for r in range(asked):
+                    if wanted[box, r]:
+                        low[box, r], base[box, r] = bounds[number], bounds[number]
+                        slopes[box, r] = planes[number]
+                        for i in range(size_in):
+                            width = box_high[box, i] - box_low[box, i]
+                            plain = abs(planes[number, i]) * width
+                            parts[box, r, i] = blame[number, i] if guide else plain
+                        number += 1
+                break
+            for kind in range(3):
+                number = _ask(pair, k, live, count, t, kind, forms, places)
+                if number == 0:
+                    continue
+                constant[:number], error[:number] = 0.0, 0.0
+                back(
+                    pair,
+                    k,
+                    kind,
+                    number,
+                    forms,
+                    spare,
+                    constant,
+                    error,
+                    nothing,
+                    box_low[box],
+                    box_high[box],
+                    live,
+                    count,
+                    t,
+                    first,
+                    second,
+                    change,
+                    share,
+                    active,
+                    inputs,
+                    charge,
+                    False,
+                    bounds,
+                    planes,
+                    blame,
+                )
+                _take(
+                    t,
+                    kind,
+                    number,
+                    places,
+                    bounds,
+                    planes,
+                    box_low[box],
+                    box_high[box],
+                    active,
+                    inputs,
+                    guide,
+                    share,
+                )
+                for j in range(made):
+                    tighten(t, begin + live[begin + j])
+            note_signs(pair, k, live, count, t, stable[box])
+            lines(pair, k, live, count, t, places, rules)
+            kept = count[k]
+            if kept < made:
+                compact(start, rows_in, made, places, kept, first)
+                compact(start, rows_in, made, places, kept, second)
+                compact(start, rows_in, made, places, kept, change)
+            _activations(pair, k, live, count, t, post)
