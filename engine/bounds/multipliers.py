@@ -36,6 +36,10 @@ STEPS: Final = 8
 ENTRIES: Final = 4_000_000
 """Coefficients that one batch of leaves may hold in its backward passes."""
 
+FEW: Final = 8
+"""Open phases up to which a leaf is handed back: one program settles it more surely than the
+leaves it would be cut into."""
+
 BATCH: Final = 32
 """Most leaves bounded together."""
 
@@ -68,7 +72,7 @@ class Open:
         bound: of the weighted forms; orders the leaves.
         serial: breaks ties.
         phase: ``(unstable,)``.
-        branch: the neuron to cut next; -1 where every phase is known.
+        branch: the neuron to cut next; -1 where few are open.
         slopes, pressure: ``(unstable,)`` lower slopes and multipliers of phases.
         weights: ``(forms,)``.
     """
@@ -88,7 +92,7 @@ class Spread:
     Attributes:
         count: number of leaves bounded.
         open: leaves that branching may settle, a heap.
-        rest: leaves without an open phase that are not settled.
+        rest: leaves with few open phases that are not settled.
     """
 
     def __init__(
@@ -317,7 +321,7 @@ class _Climb:
             open_ = self.phase[:, group.members] == 0
             score[:, group.members] = np.where(open_, gap[:, group.neurons], -np.inf)
         worst = np.argmax(score, axis=1) if score.size else np.zeros(len(score), dtype=np.int64)
-        known = ~(self.phase == 0).any(axis=1)
+        known = (self.phase == 0).sum(axis=1) <= FEW
         return np.where(known, -1, worst)
 
 

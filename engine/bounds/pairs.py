@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
 from .kernels import GUIDED
-from .pairs_back import OF_BOTH, back
+from .pairs_back import back
 from .zonotopes import (
     CENTRE,
     ERROR,
@@ -239,6 +239,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
     spare = np.empty((size_in + hidden) * wide)
     first = np.empty(pair.first.shape[0])
     second, change = np.empty_like(first), np.empty_like(first)
+    both = np.empty(2 * first.shape[0])
     t = np.zeros((SCALARS, total))
     scalars, fresh = np.zeros((3, 3, wide)), np.zeros((3, 4, wide))
     live, count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
@@ -249,7 +250,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
     bias = np.zeros((3, wide))
     active = np.zeros(size_in, np.int64)
     asked = low.shape[1]
-    forms, room = np.zeros((3, asked, wide)), np.zeros((3, asked, wide))
+    work, box_now = np.zeros((4, 2 * asked * wide)), np.zeros((2, size_in))
     constant, error, bounds = np.zeros(asked), np.zeros(asked), np.zeros(asked)
     direct, planes = np.zeros((asked, size_in)), np.zeros((asked, size_in))
     blame, which = np.zeros((asked, size_in)), np.zeros(asked, np.int64)
@@ -290,7 +291,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
                     made += 1
             count[k] = made
             rows_in = count[k - 1]
-            start, stop = gather(pair, k, live, count, first, second, change)
+            start, stop = gather(pair, k, live, count, first, second, change, both)
             w1 = first[start:stop].reshape(rows_in, made)
             w2 = second[start:stop].reshape(rows_in, made)
             wd = change[start:stop].reshape(rows_in, made)
@@ -366,9 +367,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
                     share,
                 )
             if kept < made:
-                compact(start, rows_in, made, places, kept, first)
-                compact(start, rows_in, made, places, kept, second)
-                compact(start, rows_in, made, places, kept, change)
+                compact(start, rows_in, made, places, kept, first, second, both)
             x = xb[0, : (height_x + f) * kept].reshape(height_x + f, kept)
             y = yb[0, : (height_y + g) * kept].reshape(height_y + g, kept)
             d = db[0, : (height_d + f + g + h) * kept].reshape(height_d + f + g + h, kept)
@@ -407,31 +406,32 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
         number = 0
         for r in range(asked):
             if wanted[box, r] and low[box, r] < cut[r]:
-                forms[0, number, : count[stages - 1]] = rows.first[r]
-                forms[1, number, : count[stages - 1]] = rows.second[r]
-                forms[2, number, : count[stages - 1]] = rows.apart[r]
-                direct[number] = rows.direct[r]
-                constant[number], error[number] = rows.bias[r], abs(rows.bias[r])
                 which[number] = r
                 number += 1
+        outputs = count[stages - 1]
+        left = work[0, : 2 * number * outputs].reshape(2 * number, outputs)
+        right = work[1, : 2 * number * outputs].reshape(number, 2 * outputs)
+        for at in range(number):
+            r = which[at]
+            left[at], right[at, :outputs] = rows.first[r], rows.second[r]
+            left[number + at] = rows.apart[r]
+            direct[at] = rows.direct[r]
+            constant[at], error[at] = rows.bias[r], abs(rows.bias[r])
+        box_now[0], box_now[1] = box_low[box], box_high[box]
         back(
             pair,
             stages - 1,
-            OF_BOTH,
             number,
-            forms,
-            room,
+            work,
             constant,
             error,
             direct,
-            box_low[box],
-            box_high[box],
+            box_now,
             live,
             count,
             t,
             first,
-            second,
-            change,
+            both,
             share,
             active,
             inputs,

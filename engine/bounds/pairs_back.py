@@ -31,9 +31,6 @@ from .zonotopes import (
     UD,
 )
 
-# Which of x, y and d a row may speak of.
-OF_FIRST, OF_SECOND, OF_BOTH = 0, 1, 2
-
 
 @njit(cache=True, nogil=True, inline="always")
 def reduced(a, b, c):
@@ -79,13 +76,14 @@ def below_difference(weight, low, high):
 
 
 @njit(cache=True, nogil=True)
-def relax(forms, gaps, r, count, live, begin, t):
+def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
     """Replace a row's coefficients of X, Y and D by those of x, y and d from below, in place.
 
     Args:
-        forms: `(3, rows, neurons)`.
+        of_x: `(neurons,)` coefficients of X.
+        of_y: the same of Y.
+        of_d: the same of D.
         gaps: `(3, neurons)` filled with what the relaxations of X, Y and D can be away.
-        r: the row.
         count: number of live neurons.
         live: the live neurons.
         begin: first neuron of the stage.
@@ -97,7 +95,7 @@ def relax(forms, gaps, r, count, live, begin, t):
     constant, magnitude = 0.0, 0.0
     for j in range(count):
         n = begin + live[begin + j]
-        a, b, c = forms[0, r, j], forms[1, r, j], forms[2, r, j]
+        a, b, c = of_x[j], of_y[j], of_d[j]
         one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
         slope1, shift1 = t[SLOPE1, n], t[SHIFT1, n]
         slope2, shift2 = t[SLOPE2, n], t[SHIFT2, n]
@@ -131,57 +129,60 @@ def relax(forms, gaps, r, count, live, begin, t):
             steep, shift = a * slope1, a * shift1
         constant += shift
         magnitude += abs(shift)
-        forms[0, r, j] = into_a + steep
+        of_x[j] = into_a + steep
         if two:
             steep, shift, gaps[1, j] = below_relu(b, t[L2, n], t[U2, n], slope2, t[HALF2, n])
         else:
             steep, shift = b * slope2, b * shift2
         constant += shift
         magnitude += abs(shift)
-        forms[1, r, j], forms[2, r, j] = steep, into_c
+        of_y[j], of_d[j] = steep, into_c
     return constant, magnitude
 
 
 @njit(cache=True, nogil=True)
-def relax_one(form, r, count, live, begin, t, first):
-    """Do the same for a row that speaks of f alone, or of g alone; `form` is `(rows, neurons)`."""
+def relax_one(row, at, count, live, begin, t):
+    """Do the same for a row `(neurons,)` that speaks of f alone (`at` 0), or of g alone (1)."""
     constant, magnitude = 0.0, 0.0
-    at = 0 if first else 1
     for j in range(count):
         n = begin + live[begin + j]
-        weight = form[r, j]
+        weight = row[j]
         low, high = (t[L1, n], t[U1, n]) if at == 0 else (t[L2, n], t[U2, n])
         slope, shift, half = t[SLOPE1 + 3 * at, n], t[SHIFT1 + 3 * at, n], t[HALF1 + 3 * at, n]
         if half > 0.0:
-            form[r, j], add, _ = below_relu(weight, low, high, slope, half)
+            row[j], add, _ = below_relu(weight, low, high, slope, half)
         else:
-            form[r, j], add = weight * slope, weight * shift
+            row[j], add = weight * slope, weight * shift
         constant += add
         magnitude += abs(add)
     return constant, magnitude
 
 
 @njit(cache=True, nogil=True)
-def _meet(pair, forms, r, count, live, begin, t, kind):
+def _meet(pair, of_x, of_y, of_d, count, live, begin, t):
     """Add the biases of a stage to a row; return constant and the sum of magnitudes at stake."""
     constant, error = 0.0, 0.0
     for j in range(count):
         n = begin + live[begin + j]
-        if kind == OF_FIRST:
-            a = forms[0, r, j]
-            constant += a * pair.bias1[n]
-            error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
-        elif kind == OF_SECOND:
-            b = forms[1, r, j]
-            constant += b * pair.bias2[n]
-            error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
-        else:
-            a, b, c = reduced(forms[0, r, j], forms[1, r, j], forms[2, r, j])
-            forms[0, r, j], forms[1, r, j], forms[2, r, j] = a, b, c
-            constant += a * pair.bias1[n] + b * pair.bias2[n] + c * pair.change_bias[n]
-            error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
-            error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
-            error += abs(c) * (2.0 * t[SD, n] + max(-t[LD, n], t[UD, n]))
+        a, b, c = reduced(of_x[j], of_y[j], of_d[j])
+        of_x[j], of_y[j], of_d[j] = a, b, c
+        constant += a * pair.bias1[n] + b * pair.bias2[n] + c * pair.change_bias[n]
+        error += abs(a) * (2.0 * t[S1, n] + max(-t[L1, n], t[U1, n]))
+        error += abs(b) * (2.0 * t[S2, n] + max(-t[L2, n], t[U2, n]))
+        error += abs(c) * (2.0 * t[SD, n] + max(-t[LD, n], t[UD, n]))
+    return constant, error
+
+
+@njit(cache=True, nogil=True)
+def _meet_one(bias, row, at, count, live, begin, t):
+    """Do the same for a row of f alone (`at` 0) or of g alone (1)."""
+    constant, error = 0.0, 0.0
+    for j in range(count):
+        n = begin + live[begin + j]
+        weight = row[j]
+        constant += weight * bias[n]
+        size = 2.0 * t[S1 + at, n] + max(-t[L1 + 2 * at, n], t[U1 + 2 * at, n])
+        error += abs(weight) * size
     return constant, error
 
 
@@ -197,24 +198,75 @@ def _blamed(gaps, count, live, begin, share, inputs, active, parts):
 
 
 @njit(cache=True, nogil=True)
+def back_one(
+    pair, k, at, rows, forms, matrices, constant, error, box, live, count, t, charge, bounds, planes
+):
+    """Bound rows over the pre-activations of stage k of one of the networks from below.
+
+    Args:
+        pair: `PackedPair`.
+        k: the stage.
+        at: 0 for f, 1 for g.
+        rows: how many rows count.
+        forms: `(2, rows * neurons)`; the first holds the rows, `(rows, live)`; overwritten.
+        matrices: f's or g's matrices on live rows and columns.
+        constant: `(rows,)` overwritten.
+        error: `(rows,)` magnitudes charged so far; overwritten.
+        box: `(2, inputs)`.
+        live: live neurons, stage by stage.
+        count: their number.
+        t: table of scalars, with bounds up to stage k and lines below it.
+        charge: relative error of a whole row.
+        bounds: `(rows,)` filled, rounded outward.
+        planes: `(rows, all inputs)` filled with the slopes at the input.
+    """
+    bias = pair.bias1 if at == 0 else pair.bias2
+    now, then = forms[0], forms[1]
+    for s in range(k, 0, -1):
+        begin, here, there = pair.offset[s], count[s], count[s - 1]
+        block = now[: rows * here].reshape(rows, here)
+        for r in range(rows):
+            add, at_stake = _meet_one(bias, block[r], at, here, live, begin, t)
+            constant[r] += add
+            error[r] += at_stake
+        start = pair.start[s]
+        matrix = matrices[start : start + there * here].reshape(there, here)
+        out = then[: rows * there].reshape(rows, there)
+        np.dot(block, matrix.T, out)
+        now, then = then, now
+        if s == 1:
+            break
+        begin = pair.offset[s - 1]
+        for r in range(rows):
+            add, at_stake = relax_one(out[r], at, there, live, begin, t)
+            constant[r] += add
+            error[r] += at_stake
+    size_in = pair.sizes[0]
+    for r in range(rows):
+        total, blame = constant[r], error[r] + abs(constant[r])
+        for i in range(size_in):
+            a = now[r * size_in + i]
+            planes[r, i] = a
+            total += a * (box[0, i] if a >= 0.0 else box[1, i])
+            blame += 2.0 * abs(a) * max(abs(box[0, i]), abs(box[1, i]))
+        bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
+
+
+@njit(cache=True, nogil=True)
 def back(
     pair,
     k,
-    kind,
     rows,
-    forms,
-    spare,
+    work,
     constant,
     error,
     direct,
-    box_low,
-    box_high,
+    box,
     live,
     count,
     t,
     first,
-    second,
-    change,
+    both,
     share,
     active,
     inputs,
@@ -224,26 +276,23 @@ def back(
     planes,
     parts,
 ):
-    """Bound rows over the pre-activations of stage k from below.
+    """Bound rows over x, y and d of stage k from below.
 
     Args:
         pair: `PackedPair`.
         k: the stage.
-        kind: OF_FIRST, OF_SECOND or OF_BOTH: which coefficients are not all zero.
         rows: how many rows count.
-        forms: `(3, rows, neurons)` coefficients over the live neurons of stage k; overwritten.
-        spare: `(3, rows, neurons)` room.
+        work: `(4, most)` room; the first holds coefficients of x, then those of d, each
+            `(rows, live)`; the second those of y and of d beside each other, `(rows, 2 live)`.
         constant: `(rows,)` overwritten.
         error: `(rows,)` magnitudes charged so far; overwritten.
         direct: `(rows, inputs)` coefficients of the inputs.
-        box_low: `(inputs,)`.
-        box_high: `(inputs,)`.
+        box: `(2, inputs)`.
         live: live neurons, stage by stage.
         count: their number.
         t: table of scalars, with bounds up to stage k and lines below it.
-        first: f's matrices on live rows and columns; with `second` and `change` alike.
-        second: see first.
-        change: see first.
+        first: f's matrices on live rows and columns, `(there, here)`.
+        both: g's matrices and beside them the changes, `(there, 2 here)`.
         share: `(3, neurons, inputs)` shares of x, y and d.
         active: inputs with a width.
         inputs: their number.
@@ -254,57 +303,51 @@ def back(
         parts: `(rows, all inputs)` filled, if asked for.
     """
     size_in = pair.sizes[0]
-    gaps = np.zeros((3, forms.shape[2]))
+    gaps = np.zeros((3, pair.sizes.max()))
     if guide:
         parts[:rows] = 0.0
     for s in range(k, 0, -1):
         begin, here, there = pair.offset[s], count[s], count[s - 1]
+        left = work[0, : 2 * rows * here].reshape(2 * rows, here)
+        right = work[1, : 2 * rows * here].reshape(rows, 2 * here)
         for r in range(rows):
-            add, at_stake = _meet(pair, forms, r, here, live, begin, t, kind)
+            add, at_stake = _meet(
+                pair, left[r], right[r, :here], left[rows + r], here, live, begin, t
+            )
+            right[r, here:] = left[rows + r]
             constant[r] += add
             error[r] += at_stake
         start = pair.start[s]
-        stop = start + there * here
-        w1 = first[start:stop].reshape(there, here).T
-        w2 = second[start:stop].reshape(there, here).T
-        wd = change[start:stop].reshape(there, here).T
-        if kind != OF_SECOND:
-            spare[0, :rows, :there] = np.dot(np.ascontiguousarray(forms[0, :rows, :here]), w1)
-        if kind != OF_FIRST:
-            spare[1, :rows, :there] = np.dot(np.ascontiguousarray(forms[1, :rows, :here]), w2)
-        if kind == OF_BOTH:
-            apart = np.ascontiguousarray(forms[2, :rows, :here])
-            spare[1, :rows, :there] += np.dot(apart, wd)
-            spare[2, :rows, :there] = np.dot(apart, w1)
-        forms, spare = spare, forms
+        w1 = first[start : start + there * here].reshape(there, here)
+        w2 = both[2 * start : 2 * (start + there * here)].reshape(there, 2 * here)
+        out = work[2, : 2 * rows * there].reshape(2 * rows, there)
+        of_y = work[3, : rows * there].reshape(rows, there)
+        np.dot(left, w1.T, out)
+        np.dot(right, w2.T, of_y)
         if s == 1:
             break
         begin = pair.offset[s - 1]
+        left = work[0, : 2 * rows * there].reshape(2 * rows, there)
+        right = work[1, : 2 * rows * there].reshape(rows, 2 * there)
+        left[:] = out
+        right[:, :there] = of_y
         for r in range(rows):
-            if kind == OF_BOTH:
-                add, at_stake = relax(forms, gaps, r, there, live, begin, t)
-                if guide:
-                    _blamed(gaps, there, live, begin, share, inputs, active, parts[r])
-            else:
-                add, at_stake = relax_one(forms[kind], r, there, live, begin, t, kind == OF_FIRST)
+            add, at_stake = relax(
+                left[r], right[r, :there], left[rows + r], gaps, there, live, begin, t
+            )
+            if guide:
+                _blamed(gaps, there, live, begin, share, inputs, active, parts[r])
             constant[r] += add
             error[r] += at_stake
     for r in range(rows):
         total, blame = constant[r], error[r] + abs(constant[r])
-        for i in range(size_in):
-            a = direct[r, i]
-            if kind != OF_SECOND:
-                a += forms[0, r, i]
-            if kind != OF_FIRST:  # d is nothing at the input
-                a += forms[1, r, i]
+        for i in range(size_in):  # d is nothing at the input
+            x, y = work[2, r * size_in + i], work[3, r * size_in + i]
+            a = direct[r, i] + x + y
             planes[r, i] = a
-            total += a * (box_low[i] if a >= 0.0 else box_high[i])
-            largest = max(abs(box_low[i]), abs(box_high[i]))
-            blame += (2.0 * abs(a) + abs(direct[r, i])) * largest
-            if kind != OF_SECOND:
-                blame += abs(forms[0, r, i]) * largest
-            if kind != OF_FIRST:
-                blame += abs(forms[1, r, i]) * largest
+            total += a * (box[0, i] if a >= 0.0 else box[1, i])
+            largest = max(abs(box[0, i]), abs(box[1, i]))
+            blame += (2.0 * abs(a) + abs(direct[r, i]) + abs(x) + abs(y)) * largest
             if guide:
-                parts[r, i] += abs(a) * (box_high[i] - box_low[i])
+                parts[r, i] += abs(a) * (box[1, i] - box[0, i])
         bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)

@@ -11,7 +11,7 @@ from numba import njit
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .kernels import GUIDED
-from .pairs_back import OF_BOTH, OF_FIRST, OF_SECOND, back
+from .pairs_back import back, back_one
 from .zonotopes import (
     HALF1,
     L1,
@@ -32,6 +32,9 @@ from .zonotopes import (
     signs,
     tighten,
 )
+
+# Which of x, y and d is bounded.
+OF_FIRST, OF_SECOND, OF_BOTH = 0, 1, 2
 
 # Rows of the table of activations' bounds: of X, Y and D.
 XL, XU, YL, YU, DL, DU = 0, 1, 2, 3, 4, 5
@@ -119,13 +122,9 @@ def _activations(pair, k, live, count, t, post):
 
 
 @njit(cache=True, nogil=True)
-def _ask(pair, k, live, count, t, kind, forms, places):
-    """Write two rows, plus and minus, for each neuron whose x, y or d is worth bounding.
-
-    Returns:
-        the number of rows; `places` holds the neuron of each pair of rows.
-    """
-    begin, rows = pair.offset[k], 0
+def _ask(pair, k, live, count, t, kind, places):
+    """List the neurons of stage k whose x, y or d is worth bounding; return their number."""
+    begin, number = pair.offset[k], 0
     for j in range(count[k]):
         n = begin + live[begin + j]
         one = pair.state[0, n] == 0 and t[L1, n] < 0.0 and t[U1, n] > 0.0
@@ -137,19 +136,18 @@ def _ask(pair, k, live, count, t, kind, forms, places):
         else:
             asked = one and two
         if asked:
-            places[rows // 2] = n
-            for side in range(2):
-                forms[:, rows, : count[k]] = 0.0
-                forms[kind, rows, j] = 1.0 - 2.0 * side
-                rows += 1
-    return rows
+            places[number] = j
+            number += 1
+    return number
 
 
 @njit(cache=True, nogil=True)
-def _take(t, kind, rows, places, bounds, planes, box_low, box_high, active, inputs, guide, share):
+def _take(
+    t, kind, live, begin, number, places, bounds, planes, box, active, inputs, guide, share
+):
     """Take over bounds of x, y or d, and note how much each input moves it."""
-    for r in range(0, rows, 2):
-        n = places[r // 2]
+    for at_row in range(number):
+        r, n = 2 * at_row, begin + live[begin + places[at_row]]
         t[L1 + 2 * kind, n] = max(t[L1 + 2 * kind, n], bounds[r])
         t[U1 + 2 * kind, n] = min(t[U1 + 2 * kind, n], -bounds[r + 1])
         if guide:
@@ -157,7 +155,7 @@ def _take(t, kind, rows, places, bounds, planes, box_low, box_high, active, inpu
             for i in range(inputs):
                 at = active[i]
                 size = abs(planes[r, at]) + abs(planes[r + 1, at])
-                share[kind, n, i] = size * (box_high[at] - box_low[at])
+                share[kind, n, i] = size * (box[1, at] - box[0, at])
                 whole += share[kind, n, i]
             for i in range(inputs):
                 share[kind, n, i] /= whole
@@ -174,13 +172,14 @@ def bound_pairs_linear(
     most = max(2 * wide, asked)
     first = np.empty(pair.first.shape[0])
     second, change = np.empty_like(first), np.empty_like(first)
+    both = np.empty(2 * first.shape[0])
     t, post = np.zeros((SCALARS, total)), np.zeros((6, total))
     live, count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
-    forms, spare = np.zeros((3, most, wide)), np.zeros((3, most, wide))
+    work = np.zeros((4, 2 * most * wide))
     constant, error = np.zeros(most), np.zeros(most)
     bounds, planes, blame = np.zeros(most), np.zeros((most, size_in)), np.zeros((most, size_in))
-    places, rules = np.zeros(wide, np.int64), np.zeros((7, wide))
-    nothing = np.zeros((most, size_in))
+    places, kept_at, rules = np.zeros(wide, np.int64), np.zeros(wide, np.int64), np.zeros((7, wide))
+    direct, box_now = np.zeros((most, size_in)), np.zeros((2, size_in))
     guide = size_in <= GUIDED
     share = np.zeros((3, total if guide else 1, size_in))
     active = np.zeros(size_in, np.int64)
@@ -194,6 +193,7 @@ def bound_pairs_linear(
                 inputs += 1
         live[:size_in] = np.arange(size_in)
         count[0] = size_in
+        box_now[0], box_now[1] = box_low[box], box_high[box]
         post[XL, :size_in], post[XU, :size_in] = box_low[box], box_high[box]
         post[YL, :size_in], post[YU, :size_in] = box_low[box], box_high[box]
         post[DL, :size_in], post[DU, :size_in] = 0.0, 0.0
@@ -206,7 +206,7 @@ def bound_pairs_linear(
                     made += 1
             count[k] = made
             rows_in = count[k - 1]
-            start, stop = gather(pair, k, live, count, first, second, change)
+            start, stop = gather(pair, k, live, count, first, second, change, both)
             w1 = first[start:stop].reshape(rows_in, made)
             w2 = second[start:stop].reshape(rows_in, made)
             wd = change[start:stop].reshape(rows_in, made)
@@ -218,31 +218,31 @@ def bound_pairs_linear(
             if output:
                 number = 0
                 for r in range(asked):
+                    number += wanted[box, r] > 0
+                left = work[0, : 2 * number * made].reshape(2 * number, made)
+                right = work[1, : 2 * number * made].reshape(number, 2 * made)
+                at = 0
+                for r in range(asked):
                     if wanted[box, r]:
-                        forms[0, number, :made] = rows.first[r]
-                        forms[1, number, :made] = rows.second[r]
-                        forms[2, number, :made] = rows.apart[r]
-                        nothing[number] = rows.direct[r]
-                        constant[number], error[number] = rows.bias[r], abs(rows.bias[r])
-                        number += 1
+                        left[at], right[at, :made] = rows.first[r], rows.second[r]
+                        left[number + at] = rows.apart[r]
+                        direct[at] = rows.direct[r]
+                        constant[at], error[at] = rows.bias[r], abs(rows.bias[r])
+                        at += 1
                 back(
                     pair,
                     k,
-                    OF_BOTH,
                     number,
-                    forms,
-                    spare,
+                    work,
                     constant,
                     error,
-                    nothing,
-                    box_low[box],
-                    box_high[box],
+                    direct,
+                    box_now,
                     live,
                     count,
                     t,
                     first,
-                    second,
-                    change,
+                    both,
                     share,
                     active,
                     inputs,
@@ -252,59 +252,84 @@ def bound_pairs_linear(
                     planes,
                     blame,
                 )
-                nothing[:number] = 0.0
-                number = 0
+                direct[:number] = 0.0
+                at = 0
                 for r in range(asked):
                     if wanted[box, r]:
-                        low[box, r], base[box, r] = bounds[number], bounds[number]
-                        slopes[box, r] = planes[number]
+                        low[box, r], base[box, r] = bounds[at], bounds[at]
+                        slopes[box, r] = planes[at]
                         for i in range(size_in):
                             width = box_high[box, i] - box_low[box, i]
-                            plain = abs(planes[number, i]) * width
-                            parts[box, r, i] = blame[number, i] if guide else plain
-                        number += 1
+                            parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width
+                        at += 1
                 break
             for kind in range(3):
-                number = _ask(pair, k, live, count, t, kind, forms, places)
+                number = _ask(pair, k, live, count, t, kind, places)
                 if number == 0:
                     continue
-                constant[:number], error[:number] = 0.0, 0.0
-                back(
-                    pair,
-                    k,
-                    kind,
-                    number,
-                    forms,
-                    spare,
-                    constant,
-                    error,
-                    nothing,
-                    box_low[box],
-                    box_high[box],
-                    live,
-                    count,
-                    t,
-                    first,
-                    second,
-                    change,
-                    share,
-                    active,
-                    inputs,
-                    charge,
-                    False,
-                    bounds,
-                    planes,
-                    blame,
-                )
+                constant[: 2 * number], error[: 2 * number] = 0.0, 0.0
+                if kind == OF_BOTH:
+                    left = work[0, : 4 * number * made].reshape(4 * number, made)
+                    left[:] = 0.0
+                    work[1, : 4 * number * made] = 0.0
+                    for r in range(number):
+                        left[2 * number + 2 * r, places[r]] = 1.0
+                        left[2 * number + 2 * r + 1, places[r]] = -1.0
+                    back(
+                        pair,
+                        k,
+                        2 * number,
+                        work,
+                        constant,
+                        error,
+                        direct,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        first,
+                        both,
+                        share,
+                        active,
+                        inputs,
+                        charge,
+                        False,
+                        bounds,
+                        planes,
+                        blame,
+                    )
+                else:
+                    block = work[0, : 2 * number * made].reshape(2 * number, made)
+                    block[:] = 0.0
+                    for r in range(number):
+                        block[2 * r, places[r]], block[2 * r + 1, places[r]] = 1.0, -1.0
+                    back_one(
+                        pair,
+                        k,
+                        kind,
+                        2 * number,
+                        work[:2],
+                        first if kind == OF_FIRST else second,
+                        constant,
+                        error,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        charge,
+                        bounds,
+                        planes,
+                    )
                 _take(
                     t,
                     kind,
+                    live,
+                    begin,
                     number,
                     places,
                     bounds,
                     planes,
-                    box_low[box],
-                    box_high[box],
+                    box_now,
                     active,
                     inputs,
                     guide,
@@ -313,10 +338,8 @@ def bound_pairs_linear(
                 for j in range(made):
                     tighten(t, begin + live[begin + j])
             note_signs(pair, k, live, count, t, stable[box])
-            lines(pair, k, live, count, t, places, rules)
+            lines(pair, k, live, count, t, kept_at, rules)
             kept = count[k]
             if kept < made:
-                compact(start, rows_in, made, places, kept, first)
-                compact(start, rows_in, made, places, kept, second)
-                compact(start, rows_in, made, places, kept, change)
+                compact(start, rows_in, made, kept_at, kept, first, second, both)
             _activations(pair, k, live, count, t, post)

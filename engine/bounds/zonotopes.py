@@ -28,18 +28,24 @@ CENTRE, ERROR, SIZE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
-def gather(pair, k, live, count, first, second, change):
-    """Copy stage k's matrices on live rows and columns; return where they begin and end."""
+def gather(pair, k, live, count, first, second, change, both):
+    """Copy stage k's matrices on live rows and columns; return where they begin and end.
+
+    `both` gets g's matrix and the change beside each other; it begins at twice the place.
+    """
     begin, rows, columns = pair.start[k], count[k - 1], count[k]
     width, there, here = pair.sizes[k], pair.offset[k - 1], pair.offset[k]
     for r in range(rows):
         source = begin + live[there + r] * width
         target = begin + r * columns
+        beside = 2 * begin + 2 * r * columns
         for c in range(columns):
             at = source + live[here + c]
             first[target + c] = pair.first[at]
             second[target + c] = pair.second[at]
             change[target + c] = pair.change[at]
+            both[beside + c] = pair.second[at]
+            both[beside + columns + c] = pair.change[at]
     return begin, begin + rows * columns
 
 
@@ -145,11 +151,18 @@ def note_signs(pair, k, live, count, t, stable):
 
 
 @njit(cache=True, nogil=True)
-def compact(start, rows, columns, places, kept, matrix):
-    """Drop the columns of a matrix that are not kept, in place."""
+def compact(start, rows, columns, places, kept, first, second, both):
+    """Drop the columns of a stage's matrices that are not kept, in place."""
     for r in range(rows):
         for j in range(kept):
-            matrix[start + r * kept + j] = matrix[start + r * columns + places[j]]
+            into, out = start + r * kept + j, start + r * columns + places[j]
+            first[into], second[into] = first[out], second[out]
+    for r in range(rows):
+        for j in range(kept):
+            both[2 * (start + r * kept) + j] = both[2 * (start + r * columns) + places[j]]
+        for j in range(kept):
+            out = 2 * (start + r * columns) + columns + places[j]
+            both[2 * (start + r * kept) + kept + j] = both[out]
 
 
 @njit(cache=True, nogil=True)
