@@ -48,7 +48,7 @@ class Boxes:
         lower, upper: ``(boxes, inputs)``.
         stable: ``(boxes, *flags)`` signs of pre-activations known on the box.
         open: ``(boxes, questions)`` 1 where a question of the goal is open on the box.
-        reach: ``(boxes, questions)`` by how much a question may still be violated, > 0 if open.
+        reach: ``(boxes, questions)`` how far a question may go on the box, as its goal measures it.
         depth: ``(boxes,)``.
         promise: ``(boxes,)`` how near a point seen in the box came to what the goal looks for.
     """
@@ -86,7 +86,7 @@ class Judged:
 
     Attributes:
         open: ``(boxes, questions)`` 1 where a question stays open.
-        reach: ``(boxes, questions)`` by how much it may still be violated.
+        reach: ``(boxes, questions)`` how far each may go.
         blame: ``(boxes, inputs)`` which input to bisect.
         lower, upper: ``(boxes, inputs)`` the part of the box outside of which every open question
             is settled; empty (lower above upper) where all of it is.
@@ -107,6 +107,11 @@ class Goal(Protocol):
     @property
     def cut(self) -> Array:
         """``(rows,)`` bounds of rows that need not be bettered."""
+        ...
+
+    @property
+    def scale(self) -> Array:
+        """``(questions,)`` by what reaches are divided to compare questions."""
         ...
 
     def wanted(self, open_: Flags) -> Flags:
@@ -187,7 +192,7 @@ class Search:
             yield self._pool.take(np.flatnonzero(self._used))
 
     def reach(self, questions: int) -> Array:
-        """Return by how much each question may still be violated over all; -inf where settled."""
+        """Return how far each question may still go over all boxes; -inf where settled."""
         out = np.full(questions, -np.inf)
         for boxes in self.open_boxes():
             seen = np.where(boxes.open > 0, boxes.reach, -np.inf)
@@ -288,7 +293,8 @@ class Search:
             best = used[_largest(self._pool.depth[used].astype(np.float64), count)]
         else:
             seen = np.where(self._pool.open[used] > 0, self._pool.reach[used], -np.inf)
-            first = used[_largest(seen.max(axis=1), count - count // 2)]
+            key = (seen / self.goal.scale).max(axis=1)
+            first = used[_largest(key, count - count // 2)]
             self._used[first] = False
             used = np.flatnonzero(self._used)
             best = np.concatenate([first, used[_largest(self._pool.promise[used], count // 2)]])

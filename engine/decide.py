@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .bounder import Planes, bounder
 from .branch import Boxes, Judged, Limits, Search
 from .claim import Part
-from .falsify import climb, falsify, margins
+from .falsify import Margins, climb, falsify
 from .halves import Half, contracted, exclusive
 from .question import Alternative, Question
 from .region import Lattice
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.uint8]
 
 ATTACKED = 64
-"""Alternatives that are attacked before the search; the others are attacked by the search alone."""
+"""Alternatives of one box that an attack takes on together; the others wait for the search."""
 
 ATTACK_SHARE = 0.15
 """Of the time spent so far, what attacks during the search may have taken."""
@@ -115,11 +115,13 @@ def decide(
     goal = _Cases(question, replayers, errors, begun, begun + effort.seconds, rng)
     if effort.seconds <= 0.0:
         return Answer(Unknown("the time limit is 0"))
-    verdict = goal.attack()
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
+    lower, upper, open_ = goal.roots()
+    search.start(lower, upper, open_)
+    # What bounds settle at once needs no attack; what they leave open is attacked first.
+    search.run(min(len(lower), effort.boxes), begun + effort.seconds)
+    verdict = goal.attack(search) if search.waiting else None
     if verdict is None:
-        lower, upper, open_ = goal.roots()
-        search.start(lower, upper, open_)
         search.run(effort.boxes, begun + effort.seconds)
         verdict = goal.verdict(search)
     return Answer(
@@ -147,7 +149,9 @@ class _Cases:
     marginal: Witness | None = field(init=False, default=None)
     attained: float = field(init=False, default=-math.inf)
     note: str = field(init=False, default="")
+    _margins: Margins = field(init=False)
     _lattices: list[Lattice] = field(init=False)
+    _boxes: list[list[int]] = field(init=False)
     _cuts: list[Array] = field(init=False)
     _rows: list[NDArray[np.int64]] = field(init=False)
     _visits: int = field(init=False, default=0)
@@ -157,7 +161,18 @@ class _Cases:
     def __post_init__(self) -> None:
         question = self.question
         dtype = question.network.origin.dtype
-        self._lattices = [one.region.lattice(dtype) for one in question.alternatives]
+        self._margins = Margins.of(question, question.alternatives)
+        places: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[int]] = {}
+        for index, one in enumerate(question.alternatives):
+            key = (one.region.exact_lower, one.region.exact_upper)
+            places.setdefault(key, []).append(index)
+        self._boxes = list(places.values())
+        lattices = {
+            members[0]: question.alternatives[members[0]].region.lattice(dtype)
+            for members in self._boxes
+        }
+        first = {index: members[0] for members in self._boxes for index in members}
+        self._lattices = [lattices[first[index]] for index in range(len(first))]
         self._rows, self._cuts = [], []
         self.cut = np.full(question.rows, -np.inf)
         for one in question.alternatives:
@@ -179,16 +194,17 @@ class _Cases:
 
     def roots(self) -> tuple[Array, Array, Flags]:
         """Return a box for each region of the alternatives, and which of them are open there."""
-        places: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[int]] = {}
-        for index, one in enumerate(self.question.alternatives):
-            key = (one.region.exact_lower, one.region.exact_upper)
-            places.setdefault(key, []).append(index)
-        open_ = np.zeros((len(places), len(self.question.alternatives)), np.uint8)
-        for box, members in enumerate(places.values()):
+        open_ = np.zeros((len(self._boxes), len(self.question.alternatives)), np.uint8)
+        for box, members in enumerate(self._boxes):
             open_[box, members] = 1
-        firsts = [self.question.alternatives[members[0]].region for members in places.values()]
+        firsts = [self.question.alternatives[members[0]].region for members in self._boxes]
         lower, upper = [r.lower for r in firsts], [r.upper for r in firsts]
         return np.array(lower), np.array(upper), open_
+
+    @property
+    def scale(self) -> Array:
+        """``(alternatives,)`` margins are compared as they are."""
+        return np.ones(len(self.question.alternatives))
 
     def wanted(self, open_: Flags) -> Flags:
         """Return the rows of the open alternatives."""
@@ -248,44 +264,62 @@ class _Cases:
         self._visits += 1
         values = self.question.network.evaluate(points)
         boxes.promise[:] = -np.inf
-        for index, alternative in enumerate(self.question.alternatives):
+        for index in range(len(self.question.alternatives)):
             here = np.flatnonzero(boxes.open[:, index])
             if not here.size:
                 continue
-            found = margins(self.question, alternative, values[here])
+            found = self._margins.of_one(values[here], index)
             boxes.promise[here] = np.maximum(boxes.promise[here], found)
             best = np.argsort(-found, kind="stable")[:8]
             start, height = points[here[best]], found[best]
             self._note(float(height[0]))
             if self._visits % 4 == 1 and not height[0] >= 0.0:
+                which = np.full(len(start), index, np.int64)
                 start, height = climb(
-                    self.question, alternative, start, self._lattices[index], 10, self.deadline
+                    self.question,
+                    self._margins,
+                    which,
+                    start,
+                    self._lattices[index],
+                    10,
+                    self.deadline,
                 )
             if self._try(index, start, height):
                 return True
         # The next round takes four times as long as all before.
         due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
-        return due and self.attack() is not None
+        return bool(due and self._rounds and self._attack(np.asarray(boxes.open.any(axis=0))))
 
-    def attack(self) -> Verdict | None:
-        """Look for a counterexample in the alternatives' boxes, with more points each time."""
+    def attack(self, search: Search) -> Verdict | None:
+        """Look for a counterexample among the alternatives that are open."""
+        open_ = np.zeros(len(self.question.alternatives), np.bool_)
+        for boxes in search.open_boxes():
+            open_ |= boxes.open.any(axis=0)
+        return self._refuted() if self.found is not None or self._attack(open_) else None
+
+    def _attack(self, open_: NDArray[np.bool_]) -> bool:
+        """Attack open alternatives box by box, with more points each time."""
         begun = time.monotonic()
-        for index, alternative in enumerate(self.question.alternatives[:ATTACKED]):
-            if time.monotonic() > self.deadline:
-                break
-            points, height = falsify(
+        for members in self._boxes:
+            asked = np.array([index for index in members if open_[index]], np.int64)[:ATTACKED]
+            if not asked.size or time.monotonic() > self.deadline:
+                continue
+            which, points, height = falsify(
                 self.question,
-                alternative,
-                self._lattices[index],
+                self._margins,
+                asked,
+                self._lattices[members[0]],
                 self.rng,
                 self.deadline,
                 self._rounds,
             )
-            if self._try(index, points, height):
-                return self._refuted()
+            for index in dict.fromkeys(which.tolist()):
+                own = np.flatnonzero(which == index)[:4]
+                if self._try(int(index), points[own], height[own]):
+                    return True
         self._rounds += 1
         self._attacking += time.monotonic() - begun
-        return None
+        return False
 
     def verdict(self, search: Search) -> Verdict:
         """Return the verdict of a search that has ended."""

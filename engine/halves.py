@@ -72,7 +72,7 @@ def contracted(lower: Array, upper: Array, halves: list[Half]) -> Edges:
             empty = room < 0.0
             low = np.where(empty, np.inf, np.maximum(low, down))
             high = np.where(empty, -np.inf, np.minimum(high, up))
-            nothing = (low > high).any(axis=1)
+            nothing = np.asarray((low > high).any(axis=1))
             low[nothing], high[nothing] = np.inf, -np.inf
     return low, high
 
@@ -96,7 +96,7 @@ def exclusive(lower: Array, upper: Array, halves: list[Half], edges: Edges) -> N
     size = np.abs(base) + np.stack([np.abs(half.base) + abs(half.limit) for half in halves], axis=1)
     largest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), np.maximum(abs(low), abs(high)))
     size = size + 2.0 * (np.abs(slopes) * largest[:, None]).sum(axis=2)
-    usable = np.isfinite(base).all(axis=1) & (low <= high).all(axis=1)
+    usable = np.asarray(np.isfinite(base).all(axis=1) & (low <= high).all(axis=1))
     base, size = np.where(usable[:, None], base, -1.0), np.where(usable[:, None], size, 0.0)
     low, high = np.where(usable[:, None], low, 0.0), np.where(usable[:, None], high, 0.0)
     constant = base - (slopes * corner).sum(axis=2)
@@ -116,4 +116,4 @@ def exclusive(lower: Array, upper: Array, halves: list[Half], edges: Edges) -> N
         push = heights / scale[:, None] * (4.0 / (1.0 + 0.3 * step))
         weight = weight * np.exp(np.clip(push - push.max(axis=1, keepdims=True), -30.0, 0.0))
         weight /= weight.sum(axis=1, keepdims=True)
-    return found & usable
+    return np.asarray(found & usable)

@@ -1,0 +1,307 @@
+"""How far two networks are apart over a region: per output, and in the inf, 1 and 2 norms.
+
+Each answer is an interval: what a point of the region attains, replayed in rationals, and what is
+proved of all points. One tree of boxes serves all; a box is left when it can no longer widen any of
+them by more than the gap that is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .agreement import within
+from .bounder import Planes, bounder
+from .branch import Boxes, Judged, Limits, Search
+from .decide import Effort, Replayer
+from .falsify import Margins, climb, falsify
+from .halves import Half, contracted
+from .network import Network
+from .question import Question, ask
+from .region import Region
+from .rounding import UNIT, float_below, gamma
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.uint8]
+
+LESS = 1.0 - 4.0 * UNIT
+"""Factor that makes a computed square root a lower bound."""
+
+
+class Norm(StrEnum):
+    """A norm of the difference of the outputs."""
+
+    INF = "inf"
+    ONE = "1"
+    TWO = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A largest value, enclosed.
+
+    Attributes:
+        attained: a lower bound of the value at `point`, from rationals, rounded down.
+        proved: no point of the region has a larger value; rounded up; inf without a bound.
+        point: ``(inputs,)`` Fractions, where; empty if no point was looked at.
+        runtime: the value there as the files' runtimes compute it, if they could be asked.
+    """
+
+    attained: float
+    proved: float
+    point: tuple[Fraction, ...] = ()
+    runtime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """How far two networks are apart.
+
+    Attributes:
+        outputs: of each output, the largest ``|f_i - g_i|``.
+        norms: the largest norm of ``f - g``.
+        boxes: number of boxes that were bounded.
+        seconds: wall time spent.
+        closed: whether every span is within the gap that was asked for.
+    """
+
+    outputs: tuple[Span, ...]
+    norms: Mapping[Norm, Span]
+    boxes: int
+    seconds: float
+    closed: bool
+
+
+def discrepancy(
+    first: Network,
+    second: Network,
+    region: Region,
+    effort: Effort | None = None,
+    replayers: Sequence[Replayer | None] = (),
+    gap: float = 0.01,
+    floor: float = 1e-6,
+) -> Discrepancy:
+    """Return how far two networks are apart over a region.
+
+    Args:
+        first: f.
+        second: g, with as many inputs and outputs.
+        region: closed box, network units.
+        effort: how much to spend.
+        replayers: of the networks' files, for the witnesses.
+        gap: relative width at which a span is good enough.
+        floor: absolute width, output units, at which a span is good enough.
+
+    Raises:
+        InputError: another number of inputs or outputs.
+    """
+    effort = effort or Effort()
+    begun = time.monotonic()
+    question = ask(within(first, second, region, 0), [first, second])
+    goal = _Extremes(question, first.size_out, gap, floor, begun + effort.seconds)
+    search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
+    goal.sample(np.random.default_rng(effort.seed))
+    search.start(region.lower[None], region.upper[None], np.ones((1, goal.count), np.uint8))
+    search.run(effort.boxes, begun + effort.seconds)
+    outputs, norms = goal.spans(search, replayers)
+    return Discrepancy(outputs, norms, search.bounded, time.monotonic() - begun, not search.waiting)
+
+
+@dataclass(slots=True, eq=False)
+class _Extremes:
+    """The goal of enclosing every quantity: the signed rows, then the 1 and the 2 norm."""
+
+    question: Question
+    outputs: int
+    gap: float
+    floor: float
+    deadline: float
+    count: int = field(init=False)
+    best: Array = field(init=False)
+    points: list[Array | None] = field(init=False)
+    closed: Array = field(init=False)
+    _margins: Margins = field(init=False)
+    _visits: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.count = 2 * self.outputs + 2
+        self.best = np.zeros(self.count)
+        self.points = [None] * self.count
+        self.closed = np.zeros(self.count)
+        self._margins = Margins.of(self.question, self.question.alternatives)
+
+    @property
+    def target(self) -> Array:
+        """``(quantities,)`` what need not be bettered."""
+        return np.asarray(np.maximum(self.best * (1.0 + self.gap), self.best + self.floor))
+
+    @property
+    def scale(self) -> Array:
+        """``(quantities,)`` by what they are compared."""
+        return np.asarray(np.maximum(self.target, self.floor))
+
+    @property
+    def cut(self) -> Array:
+        """``(rows,)`` bounds that need not be bettered: inf, for the norms need all rows."""
+        return np.full(self.question.rows, np.inf)
+
+    def wanted(self, open_: Flags) -> Flags:
+        """Return the open rows, and all where a norm is open."""
+        out = open_[:, : self.question.rows].copy()
+        out[open_[:, self.question.rows :].any(axis=1)] = 1
+        return out
+
+    def judge(self, boxes: Boxes, planes: Planes) -> Judged:
+        """Return which quantities may still pass their target on boxes."""
+        rows = self.question.rows
+        target = self.target
+        upper = np.where(boxes.open > 0, np.inf, -np.inf)
+        upper[:, :rows] = np.where(boxes.open[:, :rows] > 0, -planes.low, -np.inf)
+        pairs = (-planes.low).reshape(len(boxes), self.outputs, 2)
+        sides = np.maximum(pairs.max(axis=2), 0.0)
+        spare = 1.0 + gamma(4 * self.outputs + 8)
+        with np.errstate(invalid="ignore", over="ignore"):
+            one = sides.sum(axis=1) * spare
+            two = np.sqrt((sides**2).sum(axis=1)) * spare
+        for place, norm in ((rows, one), (rows + 1, two)):
+            upper[:, place] = np.where(boxes.open[:, place] > 0, norm, -np.inf)
+        open_ = np.where(upper > target, boxes.open, 0).astype(np.uint8)
+        shut = (boxes.open > 0) & (open_ == 0)
+        self.closed = np.maximum(self.closed, np.where(shut, upper, 0.0).max(axis=0))
+        return self._located(boxes, planes, open_, np.where(open_ > 0, upper, -np.inf))
+
+    def _located(self, boxes: Boxes, planes: Planes, open_: Flags, reach: Array) -> Judged:
+        rows, target = self.question.rows, self.target
+        lower = np.full(boxes.lower.shape, np.inf)
+        upper, blame = np.full(boxes.lower.shape, -np.inf), np.zeros(boxes.lower.shape)
+        norms = np.asarray(open_[:, rows:].any(axis=1))
+        lower[norms], upper[norms] = boxes.lower[norms], boxes.upper[norms]
+        for row in range(rows):
+            here = np.flatnonzero((open_[:, row] > 0) | norms)
+            if not here.size:
+                continue
+            far = reach[here, row] / self.scale[row]
+            weight = np.where(open_[here, row] > 0, np.maximum(far, 0.0), 0.0)
+            weight = np.where(np.isfinite(weight), weight, 1.0) + norms[here]
+            part = planes.parts[here, row]
+            whole = part.sum(axis=1, keepdims=True)
+            blame[here] += weight[:, None] * np.divide(
+                part, whole, out=np.zeros_like(part), where=whole > 0
+            )
+            half = Half(planes.base[here, row], planes.slopes[here, row], -float(target[row]))
+            low, high = contracted(boxes.lower[here], boxes.upper[here], [half])
+            empty = np.asarray((low > high).any(axis=1))
+            low[empty], high[empty] = np.inf, -np.inf
+            use = np.asarray((open_[here, row] > 0) & ~norms[here])
+            lower[here[use]] = np.minimum(lower[here[use]], low[use])
+            upper[here[use]] = np.maximum(upper[here[use]], high[use])
+            gone = here[empty & (open_[here, row] > 0)]
+            open_[gone, row] = 0
+            if gone.size:  # the planes say that nothing there passes the target
+                self.closed[row] = max(self.closed[row], float(target[row]))
+        row = np.argmax(np.where(open_[:, :rows] > 0, reach[:, :rows], -np.inf), axis=1)
+        slope = planes.slopes[np.arange(len(row)), row]
+        middle = 0.5 * boxes.lower + 0.5 * boxes.upper
+        corners = np.where(slope > 0.0, boxes.lower, np.where(slope < 0.0, boxes.upper, middle))
+        return Judged(open_, reach, blame, lower, upper, corners)
+
+    def sample(self, rng: np.random.Generator) -> None:
+        """Look for points far apart before any proof."""
+        region = self.question.alternatives[0].region
+        lattice = region.lattice(self.question.network.origin.dtype)
+        members = np.arange(len(self.question.alternatives))
+        _, points, _ = falsify(self.question, self._margins, members, lattice, rng, self.deadline)
+        self._look(points)
+
+    def visit(self, points: Array, boxes: Boxes) -> bool:
+        """Evaluate one point a box; now and then push the farthest ones on."""
+        self._visits += 1
+        promise = self._look(points)
+        boxes.promise[:] = promise
+        if self._visits % 4 == 1:
+            region = self.question.alternatives[0].region
+            lattice = region.lattice(self.question.network.origin.dtype)
+            open_ = boxes.open[:, : self.question.rows].any(axis=0)
+            for row in np.flatnonzero(open_):
+                best = np.argsort(-promise, kind="stable")[:4]
+                which = np.full(best.size, row, np.int64)
+                pushed, _ = climb(
+                    self.question, self._margins, which, points[best], lattice, 10, self.deadline
+                )
+                self._look(pushed)
+        return False
+
+    def _look(self, points: Array) -> Array:
+        """Note the best points; return each one's largest share of a target."""
+        lattice = self.question.alternatives[0].region.lattice(self.question.network.origin.dtype)
+        points = lattice.snap(points)
+        values = -self.question.network.evaluate(points)
+        sides = np.maximum(values.reshape(len(points), self.outputs, 2).max(axis=2), 0.0)
+        found = np.column_stack([values, sides.sum(axis=1), np.sqrt((sides**2).sum(axis=1))])
+        found = np.where(np.isfinite(found), found, -np.inf)
+        top = found.argmax(axis=0)
+        for place, at in enumerate(top):
+            if found[at, place] > self.best[place] or self.points[place] is None:
+                self.best[place] = max(self.best[place], float(found[at, place]))
+                self.points[place] = points[at]
+        return np.asarray((found / self.scale).max(axis=1))
+
+    def spans(
+        self, search: Search, replayers: Sequence[Replayer | None]
+    ) -> tuple[tuple[Span, ...], dict[Norm, Span]]:
+        """Return the spans of the outputs and of the norms."""
+        rows = self.question.rows
+        proved = np.maximum(self.closed, search.reach(self.count))
+        seen = [self._replayed(place, replayers) for place in range(self.count)]
+        outputs = []
+        for output in range(self.outputs):
+            pair = (2 * output, 2 * output + 1)
+            outputs.append(_joined([seen[place] for place in pair], max(proved[list(pair)])))
+        norms = {
+            Norm.INF: _joined(seen[:rows], float(proved[:rows].max())),
+            Norm.ONE: _joined([seen[rows]], float(proved[rows])),
+            Norm.TWO: _joined([seen[rows + 1]], float(proved[rows + 1])),
+        }
+        return tuple(outputs), norms
+
+    def _replayed(self, place: int, replayers: Sequence[Replayer | None]) -> Span:
+        """Return what a quantity's best point attains in rationals."""
+        point = self.points[place]
+        if point is None:
+            return Span(0.0, math.inf)
+        region = self.question.alternatives[0].region
+        lattice = region.lattice(self.question.network.origin.dtype)
+        exact = lattice.exact(point).tolist()
+        rows = self.question.network.evaluate(np.array([exact], dtype=object), exact=True)[0]
+        apart = [abs(rows[2 * output]) for output in range(self.outputs)]
+        runtime = None
+        if not lattice.pins and len(replayers) == 2 and all(replayers):
+            one, two = (replayer.outputs(point[None])[0] for replayer in replayers if replayer)
+            runtime = self._quantity(place, [float(value) for value in one - two])
+        return Span(self._below(place, apart, rows), math.inf, tuple(exact), runtime)
+
+    def _below(self, place: int, apart: list[Fraction], rows: Sequence[Fraction]) -> float:
+        if place < self.question.rows:
+            return max(float_below(-rows[place]), 0.0)
+        if place == self.question.rows:
+            return float_below(sum(apart, Fraction(0)))
+        return math.sqrt(float_below(sum((a * a for a in apart), Fraction(0)))) * LESS
+
+    def _quantity(self, place: int, apart: list[float]) -> float:
+        if place < self.question.rows:
+            return apart[place // 2] if place % 2 == 0 else -apart[place // 2]
+        if place == self.question.rows:
+            return float(sum(abs(a) for a in apart))
+        return math.sqrt(sum(a * a for a in apart))
+
+
+def _joined(spans: Sequence[Span], proved: float) -> Span:
+    best = max(spans, key=lambda span: span.attained)
+    return Span(best.attained, max(proved, best.attained), best.point, best.runtime)
