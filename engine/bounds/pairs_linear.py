@@ -142,9 +142,7 @@ def _ask(pair, k, live, count, t, kind, places):
 
 
 @njit(cache=True, nogil=True)
-def _take(
-    t, kind, live, begin, number, places, bounds, planes, box, active, inputs, guide, share
-):
+def _take(t, kind, live, begin, number, places, bounds, planes, box, active, inputs, guide, share):
     """Take over bounds of x, y or d, and note how much each input moves it."""
     for at_row in range(number):
         r, n = 2 * at_row, begin + live[begin + places[at_row]]
@@ -210,9 +208,7 @@ def bound_pairs_linear(
             w1 = first[start:stop].reshape(rows_in, made)
             w2 = second[start:stop].reshape(rows_in, made)
             wd = change[start:stop].reshape(rows_in, made)
-            largest = _intervals(
-                pair, k, live, count, w1, w2, wd, post, stable[box], t, charge
-            )
+            largest = _intervals(pair, k, live, count, w1, w2, wd, post, stable[box], t, charge)
             if not largest < LARGEST:
                 break
             if output:

@@ -137,9 +137,7 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
                     above[n] = min(above[n], bounds[at])
                 else:
                     below[n] = max(below[n], -bounds[at])
-            activate(
-                net, k, below, above, scale, post_low, post_high, live, live_count, table
-            )
+            activate(net, k, below, above, scale, post_low, post_high, live, live_count, table)
             for c in range(live_count[k]):
                 n = begin + live[begin + c]
                 stable[box, 0, n] |= (above[n] <= 0.0) * UPPER + (below[n] >= 0.0) * LOWER

@@ -1,0 +1,335 @@
+"""A question decided by branching over phases, every leaf proved without trust in a solver.
+
+Alternative by alternative: linear bounds of the rows, then a search over the phases of unstable
+neurons. Leaves are bounded by multipliers, many at once; what those cannot settle has a linear
+program, and so has every leaf where ties are given. A program's bounds are rebuilt from duals,
+empty leaves proved by Farkas rays, counterexamples replayed in rationals. Networks with many
+inputs, where boxes are not worth bisecting, are decided so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from .assemble import Bounds
+from .bounds.interval import interval
+from .bounds.leaves import Leaves
+from .bounds.linear import linear
+from .bounds.multipliers import Spread
+from .bounds.neuron import Effort
+from .bounds.phases import Tree
+from .bounds.rational import rational_bound
+from .errors import SolverError
+from .milp_case import Candidates, CaseModel, Forms, program_of
+from .question import Alternative, Question
+from .region import Region
+from .rounding import NEAR_ZERO, Array
+from .tie import Tie
+from .verdict import Method, Proved, Refuted, Unknown, Verdict
+from .witness import Witness
+
+Ties = Callable[[Region], Sequence[Tie]]
+"""Gives proved differences of a question's pre-activations over a region."""
+
+ROUNDS: Final = (1, 32, 256, 2048, 16_384)
+"""Programs or leaves up to which each open alternative is searched, round after round, so that one
+that is easily refuted does not wait for a hard one."""
+
+KEPT: Final = 64
+"""Most searches that are kept from round to round; beyond, each starts afresh."""
+
+SLOPES: Final = 8
+"""Gradient steps on the slopes of an alternative's linear bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was found out about a question.
+
+    Attributes:
+        verdict: Proved only if every alternative asked for was; Refuted by points that were
+            replayed in rationals, not yet in a model file's runtime.
+        open: alternatives that are neither proved nor refuted.
+        trusted: whether a Proved rests on the word of a solver; only on request.
+        programs: number of programs solved.
+    """
+
+    verdict: Verdict
+    open: tuple[int, ...] = ()
+    trusted: bool = False
+    programs: int = 0
+
+
+def decide_by_phases(
+    question: Question,
+    effort: Effort | None = None,
+    *,
+    which: Sequence[int] | None = None,
+    ties: Ties | None = None,
+    slopes: int = SLOPES,
+    by_programs: bool = False,
+) -> Decision:
+    """Return whether any input meets an alternative of the question, proved leaf by leaf.
+
+    Args:
+        question: what is asked.
+        effort: time, programs for each alternative, solver; `stop_at` is not looked at.
+        which: the alternatives that are still open; all when absent.
+        ties: proved differences of pre-activations, as tightening; asked once for a region.
+        slopes: gradient steps on the linear bounds of each region.
+        by_programs: solve a program for every leaf, as is done where there are ties, instead of
+            bounding leaves by multipliers, which took 5 to 10 times longer.
+
+    Raises:
+        InputError: ties that contradict the network, or are none of it.
+    """
+    return Phased(question, effort or Effort(), which, ties, slopes, by_programs).run()
+
+
+class Phased:
+    """The alternatives of a question on their way to a decision.
+
+    Attributes:
+        question: what is asked.
+        effort: how far to go.
+        open: alternatives that are not decided, in order.
+        programs: number of programs solved.
+        witness: of the first alternative that was refuted.
+        trouble: what keeps an alternative from being searched further, one line each.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        effort: Effort,
+        which: Sequence[int] | None = None,
+        ties: Ties | None = None,
+        slopes: int = SLOPES,
+        by_programs: bool = False,
+    ) -> None:
+        """Start with every alternative asked for open."""
+        self.question, self.effort = question, effort
+        self.open = list(range(len(question.alternatives)) if which is None else which)
+        self.programs = 0
+        self.witness: Witness | None = None
+        self.trouble: dict[int, str] = {}
+        self._method, self._found = Method.INTERVAL, Method.SAMPLE
+        self._ties, self._slopes, self._by_programs = ties, slopes, by_programs
+        self._regions: dict[object, tuple[Bounds, Sequence[Tie]]] = {}
+        self._searches: dict[int, _Search] = {}
+
+    def run(self) -> Decision:
+        """Go through all steps and return the decision."""
+        if not self._regions:
+            self.bound()
+        for most in (*ROUNDS, self.effort.programs):
+            if not self.open or self.witness is not None:
+                break
+            for place in list(self.open):
+                if self.effort.left <= 0 or self.witness is not None:
+                    break
+                self._search(place, most)
+            if len(self.open) > KEPT:
+                self._searches.clear()
+            if self.effort.left <= 0 or most >= self.effort.programs:
+                break
+        return self.decision()
+
+    def decision(self) -> Decision:
+        """Return what is known now."""
+        verdict: Verdict
+        if self.witness is not None:
+            verdict = Refuted((self.witness,), self._found)
+        elif not self.open:
+            verdict = Proved(self._method)
+        elif self.effort.left <= 0:
+            verdict = Unknown("time limit")
+        elif self.trouble:
+            verdict = Unknown(next(iter(self.trouble.values())))
+        else:
+            verdict = Unknown(
+                f"{len(self.open)} of {len(self.question.alternatives)} cases open after "
+                f"{self.programs} programs: the effort is spent, or a case is met up to rounding"
+            )
+        return Decision(verdict, tuple(self.open), programs=self.programs)
+
+    def bound(self) -> None:
+        """Settle what linear bounds settle, and try the middle of every box."""
+        for place in list(self.open):
+            if self.witness is not None or (self.effort.left <= 0 and self._regions):
+                return
+            case = self.question.alternatives[place]
+            if not case.atoms:
+                self._any_point(case)
+                continue
+            bounds, _ = self.region(case.region)
+            forms = self.forms(case, bounds)
+            excess = forms.below(bounds[self.question.network.output][0])
+            if excess.max() >= forms.goal or self._rational(case, forms, bounds, excess):
+                self._settle(place, Method.LINEAR)
+                continue
+            candidates = Candidates(self.question, case, forms)
+            candidates.value(0.5 * case.region.lower + 0.5 * case.region.upper)
+            self.refute(candidates, Method.SAMPLE)
+
+    def forms(self, case: Alternative, bounds: Bounds) -> Forms:
+        """Return the rows of a case, scaled to their bounds."""
+        return Forms.of(self.question, case, *bounds[self.question.network.output])
+
+    def region(self, region: Region) -> tuple[Bounds, Sequence[Tie]]:
+        """Return the proved bounds ``(size,)`` of every node over a region, and its ties."""
+        key = region.exact_lower, region.exact_upper
+        if key not in self._regions:
+            if len(self._regions) >= KEPT:
+                self._regions.clear()
+            network, box = self.question.network, (region.lower[None], region.upper[None])
+            # Past the range of floats bounds become infinite, which is said later.
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = interval(network, *box)
+                if self.effort.left > 0:
+                    found = linear(network, *box, known=found)
+                if self._slopes and self.effort.left > 0:
+                    found = linear(network, *box, steps=self._slopes, known=found)
+            bounds = {name: (low[0], high[0]) for name, (low, high) in found.items()}
+            self._regions[key] = bounds, () if self._ties is None else self._ties(region)
+        return self._regions[key]
+
+    def refute(self, candidates: Candidates, method: Method) -> bool:
+        """Keep a witness if the candidates found one; return whether they did."""
+        if candidates.witness is None:
+            return False
+        self.witness, self._found = candidates.witness, method
+        return True
+
+    def _settle(self, place: int, method: Method) -> None:
+        self.open.remove(place)
+        self._searches.pop(place, None)
+        self._method = max(self._method, method, key=list(Method).index)
+
+    def _any_point(self, case: Alternative) -> None:
+        """Refute by a point of a box that no row limits further."""
+        region = case.region
+        pairs = zip(region.exact_lower, region.exact_upper, strict=True)
+        point = tuple((low + high) / 2 for low, high in pairs)
+        lattice = region.lattice(self.question.network.origin.dtype)
+        middle = lattice.snap(0.5 * region.lower + 0.5 * region.upper)
+        for exact in (tuple(lattice.exact(middle).tolist()), point):
+            if self.question.holds(case, exact, ()):
+                self.witness, self._found = Witness(exact, Fraction(0)), Method.SAMPLE
+                return
+
+    def _rational(self, case: Alternative, forms: Forms, bounds: Bounds, excess: Array) -> bool:
+        """Return whether rational bounds settle a case that misses its goal by rounding alone."""
+        network = self.question.network
+        if not all(np.isfinite(side).all() for pair in bounds.values() for side in pair):
+            return False
+        batch = {name: (low[None], high[None]) for name, (low, high) in bounds.items()}
+        for at in np.flatnonzero(excess >= -NEAR_ZERO).tolist():
+            row = np.zeros(network.size_out)
+            row[forms.rows[at]] = -1.0
+            least = -rational_bound(network, case.region, network.output, row, batch)
+            strict = case.atoms[at][1]
+            if least > forms.limits[at] or (strict and least == forms.limits[at]):
+                return True
+        return False
+
+    def _search(self, place: int, most: int) -> None:
+        """Search one alternative up to a number of programs or leaves."""
+        case = self.question.alternatives[place]
+        if not case.atoms or place in self.trouble:
+            return
+        try:
+            if place not in self._searches:
+                self._searches[place] = self._begun(case)
+            search = self._searches[place]
+            before = search.programs
+            done = search.go(most, self.effort)
+        except SolverError as error:
+            self.trouble[place] = str(error)
+            return
+        self.programs += search.programs - before
+        method = Method.LP if search.programs <= 1 and search.spread is None else Method.MILP
+        if not self.refute(search.candidates, method) and done:
+            self._settle(place, method)
+
+    def _begun(self, case: Alternative) -> _Search:
+        """Return the search of a case.
+
+        Raises:
+            SolverError: a bound is not finite, or the solver refuses the program.
+        """
+        bounds, ties = self.region(case.region)
+        if not all(np.isfinite(side).all() for pair in bounds.values() for side in pair):
+            raise SolverError("the network's values are too large to be bounded")
+        network, forms = self.question.network, self.forms(case, bounds)
+        assembly, margin = program_of(self.question, case, forms, bounds, ties)
+        candidates = Candidates(self.question, case, forms)
+        unstable = assembly.unstable
+
+        def model() -> CaseModel:
+            return CaseModel(assembly, margin, case.region, candidates, forms.goal, self.effort)
+
+        box, target = (case.region.lower, case.region.upper), network.output
+
+        def judge(low: Array, _: Array) -> Array:
+            return np.asarray(forms.below(low).max(axis=-1))
+
+        leaves = Leaves(network, *box, bounds, unstable, target, judge)
+        least = float(forms.below(bounds[target][0]).max())
+        if self._by_programs or ties or not unstable.node:
+            tree = Tree(model(), least, leaves)
+            return _Search(candidates, model, leaves, least, forms.goal, trees=[tree])
+        count, attempt = len(unstable.node), candidates.attempt
+        spread = Spread(network, *box, target, forms.aim, leaves, count, attempt)
+        return _Search(candidates, model, leaves, least, forms.goal, spread)
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search of one alternative: by linear bounds of leaves, then by programs.
+
+    Attributes:
+        candidates: replays points.
+        model: makes a model of the programs.
+        leaves: linear bounds of leaves.
+        least: proved lower bound of the excess.
+        goal: the excess from which on no input meets the alternative.
+        spread: the search by multipliers; None to go without.
+        trees: searches by programs that are not closed, of leaves that multipliers cannot settle.
+        programs: number of programs solved.
+    """
+
+    candidates: Candidates
+    model: Callable[[], CaseModel]
+    leaves: Leaves
+    least: float
+    goal: float
+    spread: Spread | None = None
+    trees: list[Tree] = field(default_factory=list)
+    programs: int = 0
+
+    def go(self, most: int, effort: Effort) -> bool:
+        """Search on; return whether no input meets the alternative."""
+        done = True
+        if self.spread is not None:
+            done = self.spread.search(most, lambda: effort.left <= 0)
+            if self.candidates.witness is not None:
+                return False
+            if self.spread.rest:
+                start = np.stack([leaf.phase for leaf in self.spread.rest])
+                self.trees.append(Tree(self.model(), self.least, self.leaves, start))
+                self.spread.rest.clear()
+        for tree in list(self.trees):
+            before = tree.programs
+            tree.search(most)
+            self.programs += tree.programs - before
+            if self.candidates.witness is not None:
+                return False
+            if tree.least >= self.goal:
+                self.trees.remove(tree)
+        return done and not self.trees
