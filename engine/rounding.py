@@ -8,7 +8,9 @@ long as no magnitude passes ``LARGEST``.
 Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, chapter 3.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -90,3 +92,68 @@ def _nearest(value: Fraction) -> float:
         return value.numerator / value.denominator
     except OverflowError:
         return np.inf if value > 0 else -float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """How an element type of a model file rounds.
+
+    Attributes:
+        unit: unit roundoff; relative, no unit.
+        underflow: absolute error of one operation whose result is too small for the type, also
+            where a runtime flushes such results to zero.
+        largest: largest finite number.
+    """
+
+    unit: float
+    underflow: float
+    largest: float
+
+    def gamma(self, roundings: int) -> float:
+        """Return the relative error bound of that many roundings, infinity if they are too many."""
+        product = roundings * self.unit
+        return product / (1.0 - product) * SLACK if product < 0.5 else float("inf")
+
+
+FORMATS: Final = MappingProxyType(
+    {
+        "float16": FloatFormat(2.0**-11, 2.0**-14, 65504.0),
+        "float32": FloatFormat(2.0**-24, 2.0**-126, (2.0 - 2.0**-23) * 2.0**127),
+        "float64": FloatFormat(UNIT, 2.0**-1022, float(np.finfo(np.float64).max)),
+    }
+)
+"""Element types of model files, round to nearest."""
+
+LIBM: Final = 8.0 * 2.0**-52
+"""Relative error charged for exp, log, tanh, pow, erf and short formulas of them in binary64 by
+numpy and the C library. numpy states at most 4 ulp for its vectorised functions and glibc less than
+2; the rest covers up to four further operations around one of them."""
+
+TINIEST: Final = 2.0**-1000
+"""Absolute error added to the same, for results that underflow."""
+
+FUSED: Final = 4
+"""Roundings granted to sums of products beside their own: runtimes multiply constant factors (a
+batch normalisation, a scale) into weights beforehand, which takes a sum, a root, a quotient and a
+product. No unit."""
+
+RUNTIME_RELATIVE: Final = 32.0
+"""Assumption on runtimes: exp, log, pow, erf, tanh, the logistic function and softmax err by at
+most this many unit roundoffs of the element type (16 ulp), relative to the result. onnxruntime's
+own kernels were measured below a quarter of it."""
+
+RUNTIME_ABSOLUTE: Final = 16.0
+"""Assumption on runtimes: bounded functions (erf, tanh, logistic, softmax) and log err by this many
+unit roundoffs besides, absolutely; their tails are rational approximations that are cut off. About
+1e-6 for float32."""
+
+RUNTIME_ASSUMPTION: Final = (
+    "float evaluation rounds each elementary operation to nearest, sums in any order and may "
+    "multiply constant factors into weights; exp, log, "
+    "pow, erf, tanh, logistic and softmax err by at most 32 unit roundoffs of the result and 16 "
+    "of one"
+)
+"""What an answer about float evaluation states."""
+
+INTEGER_LIMIT: Final = 2.0**53
+"""Magnitude up to which binary64 holds integers exactly; beyond it an integer is unknown."""
