@@ -7,15 +7,18 @@ Nothing is computed here. A verb's file in `commands/` is imported when the verb
 from __future__ import annotations
 
 import io
+import math
 import os
 import shlex
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
+from .commands.clock import age
 from .commands.options import (
     ACASXU_URL,
     Amount,
@@ -26,6 +29,7 @@ from .commands.options import (
     How,
     Keep,
     Options,
+    Semantics,
     Side,
 )
 
@@ -67,8 +71,12 @@ REGION = (
 def top(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    name: Annotated[bool, typer.Option("--name", help="Print the name.")] = False,
 ) -> None:
-    """Print the version, or the help where no verb is named."""
+    """Print the version or the name, or the help where no verb is named."""
+    if name:
+        typer.echo("secateur")
+        raise typer.Exit()
     if version:
         from importlib.metadata import version as installed
 
@@ -140,6 +148,56 @@ def bounds(
     from .commands.bounds import run
 
     return run(net, region, method, units, solver, hidden, options)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    query: Annotated[Path, typer.Argument(metavar="QUERY", help="VNN-LIB file, version 1 or 2.")],
+    network: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Network that the query declares and its file, .onnx or .nnet; FILE alone where "
+            "there is one. May be given again.",
+        ),
+    ],
+    serialise_assignments: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the assignment as tensors into a folder."),
+    ] = None,
+    semantics: Annotated[
+        Semantics, typer.Option(help="Arithmetic that is meant.")
+    ] = Semantics.DECLARED,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Decide a query by the VNN-LIB standard: sat, unsat, unknown or timed-out."""
+    began = context.obj if isinstance(context.obj, float) else time.monotonic()
+    options = _options(json, timeout or None, seed, device, quiet)
+    if timeout == 0:
+        typer.echo("timed-out")
+        return Exit.UNKNOWN
+    from .commands.verify import Order, run
+
+    limit = math.inf if timeout is None else timeout
+    stated = tuple(network)
+    return run(Order(query, stated, serialise_assignments, semantics, limit, began), options)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def supports(
+    capability: Annotated[
+        str, typer.Argument(metavar="CAPABILITY", help="Such as --onnx-operators.")
+    ],
+) -> int:
+    """Print what queries and networks verify takes, by the VNN-LIB standard."""
+    from .commands.supports import run
+
+    return run(capability)
 
 
 @app.command()
@@ -228,11 +286,16 @@ def _options(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], time.monotonic() - age()))
 
 
-def run(arguments: list[str]) -> int:
-    """Run a command and return its exit code; errors end as one line on standard error."""
+def run(arguments: list[str], began: float | None = None) -> int:
+    """Run a command and return its exit code; errors end as one line on standard error.
+
+    Args:
+        arguments: the words after the program's name.
+        began: when its process was started, on `time.monotonic`; now when absent.
+    """
     # The matrices are small: more threads inside one product only slow it down. Has to be said
     # before numpy is imported, and what the user says comes first.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -241,7 +304,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal lacks letters for
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = int(app(arguments, prog_name="secateur", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="secateur", standalone_mode=False, obj=began) or 0)
     except typer.Exit as end:
         code = int(end.exit_code)
     except BrokenPipeError:

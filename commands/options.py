@@ -53,6 +53,15 @@ class How(StrEnum):
     LP = "lp"
 
 
+class Semantics(StrEnum):
+    """Whose arithmetic a query is about."""
+
+    DECLARED = "declared"
+    """That of each tensor's declared element type."""
+    REAL = "real"
+    FLOAT32 = "float32"
+
+
 class Amount(StrEnum):
     """How much work to spend on a region."""
 

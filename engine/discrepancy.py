@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .agreement import within
+from .answer import Effort
 from .bounder import Planes, bounder
 from .branch import Boxes, Judged, Limits, Search
-from .decide import Effort, Replayer
+from .decide import Replayer
 from .falsify import Margins, climb, falsify
 from .halves import Half, contracted
 from .network import Network

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,11 +16,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-from ..errors import FileError, FormatError, UnsupportedError
+from ..errors import FormatError, UnsupportedError
 from ..operators import Shape
 from .files import read_bytes
+from .onnx_external import first_line as first_line
+from .onnx_external import load_external, serialise, subgraphs
 
 Dtype = Literal["float16", "float32", "float64"]
 
@@ -36,9 +37,29 @@ LARGEST_TENSOR: Final = 2**24
 the mark of a damaged file, is refused before memory runs out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input of a graph.
+
+    Attributes:
+        name: of the tensor.
+        shape: a symbolic batch axis as 1.
+        batch: whether the first axis is symbolic, so that many points fit one run.
+    """
+
+    name: str
+    shape: Shape
+    batch: bool
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return math.prod(self.shape)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxFile:
-    """A checked ONNX file with one graph, one input and one output.
+    """A checked ONNX file with one graph.
 
     Attributes:
         path: where it was read.
@@ -46,14 +67,12 @@ class OnnxFile:
         digest: SHA-256, hexadecimal, of the file's bytes; where tensors lie in external files, of
             the file followed by those files in the order of their names.
         opset: version of the standard operators.
-        dtype: element type of the input.
-        input: name of the input.
-        shape: of the input tensor, a symbolic batch axis as 1.
-        batch: whether the first axis is symbolic, so that many points fit one run.
-        output: name of the output.
-        stated: whether the file states the shape of the output, as the standard asks and runtimes
+        dtype: element type of the inputs.
+        inputs: in the order in which a flat input holds them.
+        outputs: names, in the order in which a flat output holds them.
+        stated: whether the file states the shapes of the outputs, as the standard asks and runtimes
             do not.
-        nodes: those that the output needs, in order.
+        nodes: those that the outputs need, in order.
         constants: the initializers that these nodes read, by name.
         metadata: the properties that the file carries.
     """
@@ -63,14 +82,22 @@ class OnnxFile:
     digest: str
     opset: int
     dtype: Dtype
-    input: str
-    shape: Shape
-    batch: bool
-    output: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[str, ...]
     stated: bool
     nodes: tuple[onnx.NodeProto, ...]
     constants: Mapping[str, NDArray[Any]]
     metadata: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        """Number of entries of all inputs."""
+        return sum(port.size for port in self.inputs)
+
+    @property
+    def batch(self) -> bool:
+        """Whether many points fit one run."""
+        return all(port.batch for port in self.inputs)
 
     def check(self) -> None:
         """Ask the checker of the ONNX standard.
@@ -87,12 +114,6 @@ class OnnxFile:
             ) from None
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
 def allowed_size(shape: Sequence[int]) -> None:
     """Check that a tensor of this shape can be held.
 
@@ -106,8 +127,12 @@ def allowed_size(shape: Sequence[int]) -> None:
         )
 
 
-def read_file(path: str | Path) -> OnnxFile:
+def read_file(path: str | Path, *, several: bool = False) -> OnnxFile:
     """Return the ONNX file at ``path``.
+
+    Args:
+        path: of the file.
+        several: take several inputs, all of one element type, and several outputs.
 
     Raises:
         FileError: it, or a file with its external data, is missing or not readable.
@@ -116,10 +141,10 @@ def read_file(path: str | Path) -> OnnxFile:
     """
     path = Path(path)
     data = read_bytes(path)
-    model = _parse(path, data)
+    model = parse_model(path, data)
     opset = _opset(path, model)
     digest = hashlib.sha256(data)
-    external = _load_external(path, model)
+    external = load_external(path, model)
     for name in sorted(external):
         digest.update(read_bytes(external[name]))
     graph = model.graph
@@ -128,27 +153,34 @@ def read_file(path: str | Path) -> OnnxFile:
             f"{path}: holds {len(graph.sparse_initializer)} sparse initializers: "
             "store the weights as dense tensors"
         )
-    given = {tensor.name for tensor in graph.initializer}
-    source = _single(path, "input", [value for value in graph.input if value.name not in given])
-    output = _single(path, "output", list(graph.output))
-    dtype, shape, batch = _input_type(path, source)
-    nodes = _needed(graph, output.name)
-    read = {name for node in nodes for name in node.input} | {output.name}
+    sources, outputs = graph_inputs(graph), list(graph.output)
+    if not several or not sources:
+        sources = [_single(path, "input", sources)]
+    if not several:
+        outputs = [_single(path, "output", outputs)]
+    dtype, ports = _ports(path, sources)
+    names = tuple(output.name for output in outputs)
+    nodes = _needed(graph, names)
+    read = {name for node in nodes for name in node.input} | set(names)
     return OnnxFile(
         path=path,
-        content=_serialise(path, model) if external else data,
+        content=serialise(path, model) if external else data,
         digest=digest.hexdigest(),
         opset=opset,
         dtype=dtype,
-        input=source.name,
-        shape=shape,
-        batch=batch,
-        output=output.name,
-        stated=output.type.tensor_type.HasField("shape"),
+        inputs=ports,
+        outputs=names,
+        stated=all(output.type.tensor_type.HasField("shape") for output in graph.output),
         nodes=nodes,
         constants={t.name: to_array(path, t) for t in graph.initializer if t.name in read},
         metadata={entry.key: entry.value for entry in model.metadata_props},
     )
+
+
+def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that a user gives: those without a stored value."""
+    given = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in given]
 
 
 def type_name(kind: int) -> str:
@@ -179,7 +211,12 @@ def to_array(path: Path, tensor: onnx.TensorProto) -> NDArray[Any]:
     return values
 
 
-def _parse(path: Path, data: bytes) -> onnx.ModelProto:
+def parse_model(path: Path, data: bytes) -> onnx.ModelProto:
+    """Return the model that a file's bytes hold; its external data are not read.
+
+    Raises:
+        FormatError: no model, or one without a graph.
+    """
     if not data:
         raise FormatError(f"{path}: is empty (0 bytes): export or download it again")
     try:
@@ -219,8 +256,22 @@ def _single(path: Path, what: str, values: list[onnx.ValueInfoProto]) -> onnx.Va
     return values[0]
 
 
-def _input_type(path: Path, value: onnx.ValueInfoProto) -> tuple[Dtype, Shape, bool]:
-    """Return element type, shape and whether the first axis is symbolic."""
+def _ports(path: Path, values: Sequence[onnx.ValueInfoProto]) -> tuple[Dtype, tuple[Port, ...]]:
+    """Return the inputs and their common element type."""
+    found = [_port(path, value) for value in values]
+    dtypes = [dtype for dtype, _ in found]
+    for dtype, port in found:
+        if dtype != dtypes[0]:
+            raise UnsupportedError(
+                f"{path}: input {port.name!r} has element type {dtype}, input "
+                f"{found[0][1].name!r} {dtypes[0]}: inputs of one element type are handled; export "
+                "the model with one"
+            )
+    return dtypes[0], tuple(port for _, port in found)
+
+
+def _port(path: Path, value: onnx.ValueInfoProto) -> tuple[Dtype, Port]:
+    """Return an input and its element type."""
     tensor, where = value.type.tensor_type, f"{path}: input {value.name!r}"
     if not value.type.HasField("tensor_type") or tensor.elem_type not in DTYPES:
         raise UnsupportedError(
@@ -246,7 +297,7 @@ def _input_type(path: Path, value: onnx.ValueInfoProto) -> tuple[Dtype, Shape, b
         allowed_size(shape)
     except UnsupportedError as error:
         raise UnsupportedError(f"{where} {error}") from None
-    return DTYPES[tensor.elem_type], shape, batch
+    return DTYPES[tensor.elem_type], Port(value.name, shape, batch)
 
 
 def _with_output_shape(content: bytes) -> bytes:
@@ -257,69 +308,13 @@ def _with_output_shape(content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _needed(graph: onnx.GraphProto, output: str) -> tuple[onnx.NodeProto, ...]:
-    """Return the nodes that the output depends on, in the order of the file."""
-    wanted, keep = {output}, []
+def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> tuple[onnx.NodeProto, ...]:
+    """Return the nodes that the outputs depend on, in the order of the file."""
+    wanted, keep = set(outputs), []
     for node in reversed(graph.node):
         if wanted & set(node.output):
             keep.append(node)
             wanted |= set(node.input)
-            for inner in _subgraphs(node):
+            for inner in subgraphs(node):
                 wanted |= {name for part in inner.node for name in part.input}
     return tuple(reversed(keep))
-
-
-def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                yield attribute.t
-        for inner in _subgraphs(node):
-            yield from _tensors(inner)
-
-
-def _load_external(path: Path, model: onnx.ModelProto) -> dict[str, Path]:
-    """Load tensors that lie in other files; return these files by their stated location."""
-    folder, files = path.parent.resolve(), {}
-    for tensor in _tensors(model.graph):
-        if not uses_external_data(tensor):
-            continue
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        target = (folder / location).resolve()
-        if not location or not target.is_relative_to(folder):
-            raise FormatError(
-                f"{path}: tensor {tensor.name!r} takes its data from {location!r}, outside the "
-                "folder of the file: move the data beside the file and export it again"
-            )
-        if not target.is_file():
-            raise FileError(
-                f"{path}: tensor {tensor.name!r} takes its data from {location!r}, which is "
-                "missing: put that file beside this one"
-            )
-        try:
-            load_external_data_for_tensor(tensor, str(folder))
-        except Exception as error:
-            raise FormatError(
-                f"{path}: the data of tensor {tensor.name!r} in {location!r} cannot be read: "
-                f"{first_line(error)}; copy both files again"
-            ) from None
-        files[location] = target
-    return files
-
-
-def _serialise(path: Path, model: onnx.ModelProto) -> bytes:
-    try:
-        return bytes(model.SerializeToString(deterministic=True))
-    except Exception as error:
-        raise UnsupportedError(
-            f"{path}: with its external data it is larger than 2 GiB: {first_line(error)}; "
-            "split the model"
-        ) from None

@@ -15,7 +15,7 @@ from ..network import Affine, Network, Node, Normalisation, Origin
 from ..operators import Diagonal
 from .onnx_activations import ACTIVATIONS
 from .onnx_arithmetic import ARITHMETIC
-from .onnx_file import DOMAINS, OnnxFile, to_array
+from .onnx_file import DOMAINS, OnnxFile, allowed_size, to_array
 from .onnx_fold import FOLDED, run_node
 from .onnx_shapes import LAYOUTS
 from .onnx_tensors import Activation, Builder, Constant, Lowering, Operation, Value
@@ -30,20 +30,27 @@ class Lowered:
     """What a graph became.
 
     Attributes:
-        network: the IR.
+        network: the IR; several inputs are one flat input in their order, and so are outputs.
         constants: every constant tensor, in the element type of the file, by name.
+        activations: every other tensor that the network holds, by name.
     """
 
     network: Network
     constants: Mapping[str, NDArray[Any]]
+    activations: Mapping[str, Activation]
 
 
-def lower(file: OnnxFile, normalisation: Normalisation | None = None) -> Lowered:
+def lower(
+    file: OnnxFile,
+    normalisation: Normalisation | None = None,
+    keep: frozenset[str] = frozenset(),
+) -> Lowered:
     """Return the network that a file's graph describes, for a batch of one.
 
     Args:
         file: the checked file.
         normalisation: relation to raw units, kept in the network.
+        keep: names of tensors that must not be merged into others.
 
     Raises:
         UnsupportedError: an operator, or a use of one, that is not handled.
@@ -51,11 +58,8 @@ def lower(file: OnnxFile, normalisation: Normalisation | None = None) -> Lowered
     """
     _known_operators(file)
     file.check()
-    names = {name for node in file.nodes for name in (*node.input, *node.output)}
-    builder = Builder(file.input, file.shape, frozenset(names | {file.input}))
-    values: dict[str, Value] = {name: Constant(v) for name, v in file.constants.items()}
-    values[file.input] = builder.input
-    read = {name for node in file.nodes for name in node.input} | {file.output}
+    builder, values = _started(file)
+    read = {name for node in file.nodes for name in node.input} | set(file.outputs)
     for proto in file.nodes:
         try:
             values |= _lower_node(builder, proto, file, values, read)
@@ -72,21 +76,66 @@ def lower(file: OnnxFile, normalisation: Normalisation | None = None) -> Lowered
             raise UnsupportedError(
                 f"{file.path}: {_place(proto, file.opset)}: needs more memory than there is"
             ) from None
-    if file.output not in values:
-        raise FormatError(
-            f"{file.path}: no node computes the output {file.output!r}: export it again"
-        )
-    result = values[file.output]
-    if isinstance(result, Constant):
-        builder.stem = file.output
-        result = builder.lift(result.values)
-    nodes = _merge_biases(builder.nodes, result.node, frozenset(values))
+    result = _result(builder, file, values)
+    nodes = _merge_biases(builder.nodes, result.node, frozenset(values), _held(values, keep))
     origin = Origin(str(file.path), "onnx", file.digest, file.dtype)
     try:
         network = Network(tuple(nodes.values()), result.node, origin, normalisation)
     except NetworkError as error:
         raise FormatError(f"{file.path}: {_one_line(error)}") from None
-    return Lowered(network, {n: v.values for n, v in values.items() if isinstance(v, Constant)})
+    constants = {n: v.values for n, v in values.items() if isinstance(v, Constant)}
+    activations = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Activation) and value.node in network.by_name
+    }
+    return Lowered(network, constants, activations)
+
+
+def _started(file: OnnxFile) -> tuple[Builder, dict[str, Value]]:
+    """Return the IR that holds the inputs, and the tensors that are known before the first node."""
+    names = {name for node in file.nodes for name in (*node.input, *node.output)}
+    reserved = frozenset(names | {port.name for port in file.inputs})
+    values: dict[str, Value] = {name: Constant(v) for name, v in file.constants.items()}
+    if len(file.inputs) == 1:
+        (port,) = file.inputs
+        builder = Builder(port.name, port.shape, reserved)
+        values[port.name] = builder.input
+        return builder, values
+    name = "inputs"
+    while name in reserved:
+        name += "_"
+    allowed_size((file.size,))
+    builder = Builder(name, (file.size,), reserved)
+    start = 0
+    for port in file.inputs:
+        before, builder.stem = len(builder.nodes), port.name
+        places = np.arange(start, start + port.size).reshape(port.shape)
+        value = builder.select(builder.input, places)
+        values |= builder.finish({port.name: value}, before)
+        start += port.size
+    return builder, values
+
+
+def _result(builder: Builder, file: OnnxFile, values: Mapping[str, Value]) -> Activation:
+    """Return the outputs as one flat tensor; a single one keeps its shape."""
+    parts = []
+    for name in file.outputs:
+        if name not in values:
+            raise FormatError(f"{file.path}: no node computes the output {name!r}: export it again")
+        value = values[name]
+        builder.stem = name
+        parts.append(builder.lift(value.values) if isinstance(value, Constant) else value)
+    if len(parts) == 1:
+        return parts[0]
+    builder.stem = "outputs"
+    return builder.concat(parts)
+
+
+def _held(values: Mapping[str, Value], keep: frozenset[str]) -> frozenset[str]:
+    """Return the IR nodes that hold some tensors."""
+    kept = [values[name] for name in keep if name in values]
+    return frozenset(value.node for value in kept if isinstance(value, Activation))
 
 
 def _place(proto: onnx.NodeProto, opset: int) -> str:
@@ -166,12 +215,12 @@ def _fold(
 
 
 def _merge_biases(
-    nodes: Mapping[str, Node], output: str, tensors: frozenset[str]
+    nodes: Mapping[str, Node], output: str, tensors: frozenset[str], held: frozenset[str]
 ) -> dict[str, Node]:
     """Return the nodes with each ``(W x + 0) + b`` as one layer ``W x + b``, named after the sum.
 
-    This is exact: no number changes. The product must have no other reader, and the sum must be a
-    tensor of the file.
+    This is exact: no number changes. The product must have no other reader and must not be held,
+    and the sum must be a tensor of the file.
     """
     merged = dict(nodes)
     readers: dict[str, int] = {output: 1}
@@ -182,7 +231,7 @@ def _merge_biases(
         layer = node.layer
         if not (isinstance(layer, Affine) and isinstance(layer.operator, Diagonal)):
             continue
-        if node.name not in tensors:
+        if node.name not in tensors or node.sources[0] in held:
             continue
         inner = merged[node.sources[0]]
         if not (isinstance(inner.layer, Affine) and readers[inner.name] == 1):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError, NetworkError
 from ..network import Network, Normalisation
 from .onnx_file import OnnxFile, read_file
-from .onnx_ops import lower
+from .onnx_ops import Lowered, lower
 from .onnx_runtime import Runtime
 from .selfcheck import check_import
 
@@ -44,11 +44,28 @@ def read_onnx(path: str | Path, *, seed: int = 0) -> Network:
         UnsupportedError: an opset, operator or construct that is not handled.
         MismatchError: the import disagrees with the reference evaluator.
     """
-    file = read_file(path)
-    lowered = lower(file, _normalisation(file))
+    return checked_network(read_file(path), seed=seed).network
+
+
+def checked_network(
+    file: OnnxFile, keep: frozenset[str] = frozenset(), *, seed: int = 0
+) -> Lowered:
+    """Return what a file's graph becomes, compared with onnxruntime on random points.
+
+    Args:
+        file: the checked file; several inputs and outputs are flat ones, in their order.
+        keep: names of tensors that must not be merged into others.
+        seed: of the points of comparison.
+
+    Raises:
+        FormatError: it is not what ONNX asks for.
+        UnsupportedError: an operator or construct that is not handled.
+        MismatchError: the import disagrees with the reference evaluator.
+    """
+    lowered = lower(file, _normalisation(file), keep)
     checked = file if file.dtype != "float16" else _widened(file, lowered.constants)
     check_import(lowered.network, Runtime.of(checked).outputs, seed=seed)
-    return lowered.network
+    return lowered
 
 
 def _normalisation(file: OnnxFile) -> Normalisation | None:
@@ -89,16 +106,19 @@ def _widened(file: OnnxFile, constants: Mapping[str, NDArray[Any]]) -> OnnxFile:
             if copy.op_type == "Cast" and attribute.name == "to":
                 attribute.i = onnx.TensorProto.FLOAT
         nodes.append(copy)
-    read = {name for node in nodes for name in node.input} | {file.output}
-    kind = onnx.TensorProto.FLOAT
-    shape: list[int | str] = list(file.shape)
-    if file.batch:
-        shape[0] = "batch"
+    read = {name for node in nodes for name in node.input} | set(file.outputs)
+    inputs = []
+    for port in file.inputs:
+        shape: list[int | str] = list(port.shape)
+        if port.batch:
+            shape[0] = "batch"
+        kind = onnx.TensorProto.FLOAT
+        inputs.append(onnx.helper.make_tensor_value_info(port.name, kind, shape))
     graph = onnx.helper.make_graph(
         nodes,
         "widened",
-        [onnx.helper.make_tensor_value_info(file.input, kind, shape)],
-        [onnx.ValueInfoProto(name=file.output)],
+        inputs,
+        [onnx.ValueInfoProto(name=name) for name in file.outputs],
         [
             onnx.numpy_helper.from_array(wide(values), name)
             for name, values in constants.items()

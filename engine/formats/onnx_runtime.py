@@ -29,15 +29,19 @@ class Runtime:
         file: what is evaluated.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, several: bool = False) -> None:
         """Open the file at ``path``.
+
+        Args:
+            path: of the file.
+            several: take several inputs and outputs, each kind one after the other.
 
         Raises:
             FileError: it is missing or not readable.
             FormatError: it is no ONNX file, or onnxruntime refuses it.
             UnsupportedError: an opset, an element type or a number of inputs that is not handled.
         """
-        self._open(read_file(path))
+        self._open(read_file(path, several=several))
 
     @classmethod
     def of(cls, file: OnnxFile) -> Runtime:
@@ -48,7 +52,7 @@ class Runtime:
 
     def _open(self, file: OnnxFile) -> None:
         self.file = file
-        self._size = int(np.prod(file.shape))
+        self._size = file.size
         self._session = _session(file, file.content)
         self._hidden: dict[tuple[str, ...], Any] = {}
         self._batched = file.batch and self._points_are_independent()
@@ -71,7 +75,8 @@ class Runtime:
             ValueError: a value that the file's element type does not hold, or NaN or infinity.
             InputError: another number of inputs.
         """
-        return self._evaluate(self._session, points, [self.file.output])[self.file.output]
+        found = self._evaluate(self._session, points, self.file.outputs)
+        return np.concatenate([found[name] for name in self.file.outputs], axis=1)
 
     def hidden(self, points: Array, names: Sequence[str]) -> dict[str, Array]:
         """Return tensors inside the graph, exposed as outputs of a copy of the model in memory.
@@ -111,7 +116,7 @@ class Runtime:
             repeats: timed evaluations, at least 1.
             warm_up: evaluations before these.
         """
-        feed = {self.file.input: self._cast(np.asarray(point)[None])[0].reshape(self.file.shape)}
+        feed = self._feed(self._cast(np.asarray(point)[None]))
         seconds = []
         for index in range(warm_up + repeats):
             start = time.perf_counter()
@@ -146,21 +151,21 @@ class Runtime:
                 name: np.zeros((0, part.shape[1])) for name, part in self._sizes(session, names)
             }
         if self._batched:
-            results = self._run(session, narrow)
+            results = self._run(session, narrow, names)
             if all(np.shape(result)[:1] == (len(narrow),) for result in results):
                 return {
                     name: np.asarray(result, dtype=np.float64).reshape(len(narrow), -1)
                     for name, result in zip(names, results, strict=True)
                 }
-        rows = [self._run(session, point[None]) for point in narrow]
+        rows = [self._run(session, point[None], names) for point in narrow]
         return {
             name: np.array([np.asarray(row[index], dtype=np.float64).ravel() for row in rows])
             for index, name in enumerate(names)
         }
 
-    def _run(self, session: Any, narrow: NDArray[Any]) -> Sequence[Any]:
+    def _run(self, session: Any, narrow: NDArray[Any], names: Sequence[str]) -> Sequence[Any]:
         try:
-            results: Sequence[Any] = session.run(None, self._feed(narrow))
+            results: Sequence[Any] = session.run(list(names), self._feed(narrow))
         except Exception as error:
             raise FormatError(
                 f"{self.file.path}: onnxruntime fails to run it: {first_line(error)}; "
@@ -173,24 +178,35 @@ class Runtime:
         return list(self._evaluate(session, zero, names).items())
 
     def _feed(self, narrow: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        shape = (len(narrow), *self.file.shape[1:]) if self.file.batch else self.file.shape
-        return {self.file.input: narrow.reshape(shape)}
+        feed, start = {}, 0
+        for port in self.file.inputs:
+            shape = (len(narrow), *port.shape[1:]) if self.file.batch else port.shape
+            part = narrow[:, start : start + port.size]
+            feed[port.name] = np.ascontiguousarray(part).reshape(shape)
+            start += port.size
+        return feed
 
     def _points_are_independent(self) -> bool:
         """Return whether three points in one run give what each gives alone."""
         spread = np.linspace(-1.0, 1.0, 3 * self._size).reshape(3, self._size)
         narrow = np.ascontiguousarray(spread.astype(self.file.dtype))
+        names = list(self.file.outputs)
         try:
-            (together,) = self._session.run(None, self._feed(narrow))
+            together = self._session.run(names, self._feed(narrow))
         except Exception:
             return False
-        alone = [self._run(self._session, point[None])[0] for point in narrow]
-        if np.shape(together)[:1] != (3,) or np.size(together) != 3 * np.size(alone[0]):
-            return False
-        with np.errstate(invalid="ignore", over="ignore"):
-            apart = np.asarray(together, np.float64).reshape(3, -1) - np.reshape(alone, (3, -1))
-        unit = float(np.finfo(self.file.dtype).eps)
-        return bool(np.abs(apart).max() <= 2**10 * unit * max(1.0, float(np.abs(alone).max())))
+        alone = [self._run(self._session, point[None], names) for point in narrow]
+        for index, result in enumerate(together):
+            parts = [each[index] for each in alone]
+            if np.shape(result)[:1] != (3,) or np.size(result) != 3 * np.size(parts[0]):
+                return False
+            with np.errstate(invalid="ignore", over="ignore"):
+                apart = np.asarray(result, np.float64).reshape(3, -1) - np.reshape(parts, (3, -1))
+            unit = float(np.finfo(self.file.dtype).eps)
+            largest = max(1.0, float(np.abs(parts).max()))
+            if not np.abs(apart).max() <= 2**10 * unit * largest:
+                return False
+        return True
 
 
 def _session(file: OnnxFile, content: bytes) -> Any:

@@ -8,22 +8,31 @@ Source: https://www.vnnlib.org; version 2 is the one with ``declare-network`` an
 """
 
 import math
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from ..errors import FormatError, RegionError, UnsupportedError
+from ..errors import RegionError, UnsupportedError
 from ..region import Region
 from .decimals import shortened, written
 from .sexpr import Atom, Expression, Form, Script, read_script
-from .vnnlib_formulas import INDEX, Formulas, Tensor
+from .vnnlib_formulas import Formulas
+from .vnnlib_names import (
+    IGNORED,
+    Declaration,
+    asserted,
+    check_gapless,
+    check_version,
+    declared_twice,
+    no_command,
+    no_tensor,
+    nothing_declared,
+    scalar,
+    tensor_line,
+)
 
-IGNORED: Final = ("set-logic", "set-info", "set-option", "check-sat", "get-model", "exit")
 REALS: Final = ("real", "float16", "bfloat16", "float32", "float64")
-FLAT: Final = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
-VERSION: Final = re.compile(r"<[12]\.[0-9]+>")
 
 
 def read_region(path: str | Path, inputs: int) -> Region:
@@ -55,7 +64,7 @@ def read_region(path: str | Path, inputs: int) -> Region:
     upper: list[Fraction | None] = [None] * inputs
     for form in script.forms:
         if form.head == "assert":
-            for index, limit, above in formulas.limits(_asserted(script, form)):
+            for index, limit, above in formulas.limits(asserted(script, form)):
                 side, tighter = (upper, min) if above else (lower, max)
                 old = side[index]
                 side[index] = limit if old is None else tighter(old, limit)
@@ -93,24 +102,16 @@ def _complete(script: Script, side: list[Fraction | None], word: str) -> tuple[F
     return tuple(value for value in side if value is not None)
 
 
-def _asserted(script: Script, form: Form) -> Expression:
-    if len(form.items) != 2:
-        raise FormatError(
-            f"{script.place(form)}: assert takes one formula and has {len(form.items) - 1}: join "
-            "them with (and ...)"
-        )
-    return form.items[1]
-
-
-def _declared(script: Script) -> Mapping[str, Tensor]:
-    """Return the variables that a file declares, by name."""
-    names: dict[str, Tensor] = {}
+def _declared(script: Script) -> Mapping[str, Declaration]:
+    """Return the variables that a file declares, by name; the inputs are numbered."""
+    names: dict[str, Declaration] = {}
     networks = 0
     for form in script.forms:
-        found: list[tuple[Atom, Tensor]] = []
+        found: list[tuple[Atom, Declaration]] = []
         match form.head:
             case "declare-const" | "declare-fun":
-                found = [_scalar(script, form)]
+                name, letter, number = scalar(script, form)
+                found = [(name, Declaration((), number if letter == "X" else None))]
             case "declare-network":
                 networks += 1
                 found = [_tensor(script, part) for part in form.items[2:]]
@@ -120,96 +121,37 @@ def _declared(script: Script) -> Mapping[str, Tensor]:
                         "speaks of one: write its limits in a file of their own"
                     )
             case "vnnlib-version":
-                version = form.items[-1]
-                if not isinstance(version, Atom) or not VERSION.fullmatch(version.text):
-                    raise UnsupportedError(
-                        f"{script.place(version)}: this version is not handled: write a file of "
-                        "version <1.0> or <2.0>"
-                    )
+                check_version(script, form)
             case head if head != "assert" and head not in IGNORED:
-                raise FormatError(
-                    f"{script.place(form)}: {shortened(head)} is no command of VNN-LIB: write "
-                    "declare-const, declare-network or assert"
-                )
+                raise no_command(script, form)
         for name, tensor in found:
             if name.text in names:
-                raise FormatError(
-                    f"{script.place(name)}: {shortened(name.text)} is declared twice: take one "
-                    "declaration away"
-                )
+                raise declared_twice(script, name)
             names[name.text] = tensor
     if not names:
-        raise FormatError(
-            f"{script.file}: no variable is declared: this is no VNN-LIB file, or it is cut short"
-        )
+        raise nothing_declared(script)
     if not networks:
-        _check_gapless(script, names)
+        check_gapless(
+            script, "X", frozenset(t.first for t in names.values() if t.first is not None)
+        )
     return names
 
 
-def _scalar(script: Script, form: Form) -> tuple[Atom, Tensor]:
-    """Return the variable of a declaration of version 1."""
-    match form.items:
-        case (_, Atom() as name, Atom(text="Real")) if form.head == "declare-const":
-            pass
-        case (_, Atom() as name, Form(items=()), Atom(text="Real")) if form.head == "declare-fun":
-            pass
-        case _:
-            raise FormatError(
-                f"{script.place(form)}: this declares no real number: write "
-                "(declare-const X_0 Real)"
-            )
-    flat = FLAT.fullmatch(name.text)
-    if flat is None:
-        raise UnsupportedError(
-            f"{script.place(name)}: {shortened(name.text)} is neither an input X_0, X_1, ... nor "
-            "an output Y_0, Y_1, ...: name it so"
-        )
-    return name, Tensor((), int(flat[2]) if flat[1] == "X" else None)
-
-
-def _check_gapless(script: Script, names: Mapping[str, Tensor]) -> None:
-    present = {tensor.first for tensor in names.values() if tensor.first is not None}
-    missing = next((index for index in range(len(present)) if index not in present), None)
-    if missing is not None:
-        raise FormatError(
-            f"{script.file}: X_{max(present)} is declared and X_{missing} is not: declare every "
-            "input"
-        )
-
-
-def _tensor(script: Script, part: Expression) -> tuple[Atom, Tensor]:
-    """Return the variable of a declaration of version 2."""
-    match part:
-        case Form(
-            items=(
-                Atom(text="declare-input" | "declare-output" | "declare-hidden" as kind),
-                Atom() as name,
-                Atom(text=element),
-                Atom(text=index) as dimensions,
-                *rest,
-            )
-        ) if all(isinstance(item, Atom) and item.text.startswith('"') for item in rest):
-            match = INDEX.fullmatch(index)
-            if match is None:
-                raise FormatError(
-                    f"{script.place(dimensions)}: {shortened(index)} is no shape: write one such "
-                    "as [1,5]"
-                )
-            shape = tuple(int(size) for size in (match[1] or "").split(",") if size)
-            if kind != "declare-input":
-                return name, Tensor(shape, None)
-            if element.lower() not in REALS:
-                raise UnsupportedError(
-                    f"{script.place(part)}: inputs of type {shortened(element)} are not handled: "
-                    "declare them Real, float16, float32 or float64"
-                )
-            return name, Tensor(shape, 0)
-        case Form(head="isomorphic-to" | "equal-to"):
+def _tensor(script: Script, part: Expression) -> tuple[Atom, Declaration]:
+    """Return the variable of a declaration of version 2; the input's numbers start at 0."""
+    line = tensor_line(script, part)
+    if line is None:
+        if isinstance(part, Form) and part.head in ("isomorphic-to", "equal-to"):
             raise UnsupportedError(
                 f"{script.place(part)}: several networks are declared, a region speaks of one: "
                 "write its limits in a file of their own"
             )
-    raise FormatError(
-        f"{script.place(part)}: this declares no tensor: write (declare-input X Real [1,5])"
-    )
+        raise no_tensor(script, part)
+    if line.kind != "input":
+        return line.name, Declaration(line.shape, None)
+    if line.element.text.lower() not in REALS:
+        raise UnsupportedError(
+            f"{script.place(part)}: inputs of type {shortened(line.element.text)} are not handled: "
+            "declare them Real, float16, float32 or float64"
+        )
+    return line.name, Declaration(line.shape, 0)

@@ -1,36 +1,15 @@
 """Formulas of VNN-LIB files: which variables they speak of, and the limits they put on inputs."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
 
 from ..errors import FormatError, RegionError, UnsupportedError
 from ..rounding import LARGEST
-from .decimals import INFINITE, exact, shortened
-from .sexpr import Atom, Expression, Form, Script
-
-COMPARISONS: Final = ("<=", ">=", "<", ">", "=", "==", "!=")
-ARITHMETIC: Final = ("+", "-", "*", "/")
-CONNECTIVES: Final = ("and", "or", "not")
-INDEX: Final = re.compile(r"\[(?:([0-9]{1,9}(?:,[0-9]{1,9})*))?\]")
-"""A shape or an index; a tensor with no axes has the empty one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A declared variable.
-
-    Attributes:
-        shape: its axes; empty for a single number.
-        first: flat index of its first entry among the network's inputs, the others follow in C
-            order; None for a variable that is no input.
-    """
-
-    shape: tuple[int, ...]
-    first: int | None
+from .decimals import exact, shortened
+from .sexpr import Atom, Expression, Form
+from .vnnlib_names import ARITHMETIC, COMPARISONS, CONNECTIVES, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +35,8 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
-class Formulas:
-    """The formulas of a file over its declared variables.
-
-    Attributes:
-        script: the file.
-        names: its variables by their names.
-    """
-
-    script: Script
-    names: Mapping[str, Tensor]
+class Formulas(Scope):
+    """The formulas of a file over its declared variables; only inputs have a number."""
 
     def limits(self, formula: Expression) -> Iterator[tuple[int, Fraction, bool]]:
         """Yield input, limit and whether it is an upper one, for each limit in a conjunction."""
@@ -138,21 +109,6 @@ class Formulas:
             f"{', '.join(CONNECTIVES)}"
         )
 
-    def operands(self, form: Form) -> list[tuple[Expression, Atom | None]]:
-        """Return the arguments of a form, each name with the index that follows it."""
-        found: list[tuple[Expression, Atom | None]] = []
-        for item in form.items[1:]:
-            if not (isinstance(item, Atom) and item.text.startswith("[")):
-                found.append((item, None))
-            elif found and isinstance(found[-1][0], Atom) and found[-1][1] is None:
-                found[-1] = found[-1][0], item
-            else:
-                raise FormatError(
-                    f"{self.script.place(item)}: the index {shortened(item.text)} follows no name: "
-                    "write it right after its variable"
-                )
-        return found
-
     def variables(self, operand: Expression, index: Atom | None) -> Iterator[bool]:
         """Yield for each variable in an operand whether it is an input."""
         match operand:
@@ -170,33 +126,6 @@ class Formulas:
                     exact(operand.text, self.script.place(operand))
                 else:
                     yield tensor.first is not None
-
-    def named(self, name: Atom, index: Atom | None) -> Tensor | None:
-        """Return the variable of an entry: a tensor with no axes; None for a number."""
-        tensor = self.names.get(name.text)
-        if tensor is None:
-            if index is not None or (name.text[0].isalpha() and not _numeric(name.text)):
-                raise FormatError(
-                    f"{self.script.place(name)}: {shortened(name.text)} is not declared: declare "
-                    "it, or correct the name"
-                )
-            return None
-        match = INDEX.fullmatch(index.text if index else "[]")
-        entry = tuple(int(i) for i in (match[1] or "").split(",") if i) if match else (-1,)
-        if len(entry) != len(tensor.shape) or not all(
-            0 <= i < size for i, size in zip(entry, tensor.shape, strict=True)
-        ):
-            raise FormatError(
-                f"{self.script.place(index or name)}: {name.text}{index.text if index else ''} is "
-                f"no entry of a tensor of shape {list(tensor.shape)}: give an index for each axis, "
-                "counted from 0"
-            )
-        if tensor.first is None:
-            return tensor
-        flat = 0
-        for i, size in zip(entry, tensor.shape, strict=True):
-            flat = flat * size + i
-        return Tensor((), tensor.first + flat)
 
     def linear(self, operand: Expression, index: Atom | None) -> Linear:
         """Return an operand that mentions inputs alone as a linear function."""
@@ -226,7 +155,3 @@ class Formulas:
                         "each input by numbers"
                     )
         return first
-
-
-def _numeric(text: str) -> bool:
-    return text.lower() == "nan" or INFINITE.fullmatch(text) is not None

@@ -257,13 +257,13 @@ def test_the_origin_names_the_file_and_its_digest(tmp_path):
 
 
 def test_a_wrong_import_is_caught(refused, monkeypatch):
-    def wrong(file, normalisation):
-        lowered = lower(file, normalisation)
+    def wrong(file, normalisation, keep):
+        lowered = lower(file, normalisation, keep)
         node = lowered.network.nodes[1]
         bias = np.array([0.0, 1e-2])
         layer = type(node.layer)(node.layer.operator, bias)
         network = lowered.network.with_layers({node.name: layer})
-        return type(lowered)(network, lowered.constants)
+        return type(lowered)(network, lowered.constants, lowered.activations)
 
     monkeypatch.setattr(onnx_read, "lower", wrong)
     text = refused(model_of(), MismatchError)

@@ -1,0 +1,221 @@
+"""`secateur verify`: decides a VNN-LIB query, by the solver interface of the standard.
+
+The first line of standard output is sat, unsat, unknown or timed-out, then comes the assignment;
+all other words go to standard error.
+
+Source: the VNN-LIB standard, version 2.0, chapter 5.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from rich.markup import escape
+
+from ..engine.claim import Claim
+from ..engine.answer import Answer, Effort
+from ..engine.formats.bind import Files, match_files
+from ..engine.formats.vnnlib_claims import read_claim
+from ..engine.verdict import Proved, Refuted, Unknown
+from .assignment import Assigned, assignment, assignment_record, holds, store
+from .clock import OutOfTime, alarm
+from .options import Exit, Options, Semantics
+from .record import Record, envelope, number, write_record
+from .settle import Settled, settle
+from .targets import STANDARD_OUTPUT, check_folder, check_targets
+from .terminal import Terminal
+
+RESERVE = 0.3
+"""Seconds of the time limit that are kept for what follows an answer."""
+
+ENDS = {"unsat": Exit.DONE, "sat": Exit.REFUTED, "unknown": Exit.UNKNOWN, "timed-out": Exit.UNKNOWN}
+
+EMPTY = (
+    "No input satisfies what the query says of inputs alone, so the answer says nothing about the "
+    "network: correct the limits if that was not meant."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be verified.
+
+    Attributes:
+        query: VNN-LIB file.
+        networks: NAME=FILE each, or a single FILE.
+        store: folder for the assignment.
+        semantics: whose arithmetic is meant.
+        limit: wall time, seconds; 0 is answered at once.
+        began: when the command did, on `time.monotonic`.
+    """
+
+    query: Path
+    networks: tuple[str, ...]
+    store: Path | None = None
+    semantics: Semantics = Semantics.DECLARED
+    limit: float = math.inf
+    began: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Return the seconds that the engines have left."""
+        return self.began + self.limit - time.monotonic() - RESERVE
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What is known so far, also when the work is broken off.
+
+    Attributes:
+        word: sat, unsat, unknown or timed-out.
+        answer: of the engine.
+        reason: why there is none.
+        claim: what was asked.
+        files: of what.
+        settled: how it was answered.
+        assigned: the counterexample.
+    """
+
+    word: str = "unknown"
+    answer: Answer = field(default_factory=lambda: Answer(Unknown("")))
+    reason: str = ""
+    claim: Claim | None = None
+    files: Files | None = None
+    settled: Settled | None = None
+    assigned: Sequence[Assigned] = ()
+
+
+def run(order: Order, options: Options) -> Exit:
+    """Print the answer to a query; end DONE if unsat, REFUTED if sat, else UNKNOWN.
+
+    Raises:
+        InputError: the query or a network cannot be used.
+    """
+    sources = [order.query, *(Path(text.partition("=")[2] or text) for text in order.networks)]
+    check_targets([("--json", options.json, ())], sources)
+    if order.store is not None:
+        check_folder("--serialise-assignments", order.store)
+    outcome = Outcome()
+    try:
+        with alarm(order.left() + RESERVE / 2):
+            _work(order, options, outcome)
+    except OutOfTime:
+        outcome.word, outcome.reason, outcome.assigned = "timed-out", "the time limit", ()
+    except KeyboardInterrupt:
+        outcome.word, outcome.reason, outcome.assigned = "unknown", "interrupted", ()
+    end = ENDS[outcome.word]
+    _show(order, options, outcome)
+    write_record(_record(order, options, outcome, end), options.json)
+    return end
+
+
+def _work(order: Order, options: Options, outcome: Outcome) -> None:
+    """Decide the query, noting what is found as it is found."""
+    outcome.claim = read_claim(order.query)
+    outcome.files = match_files(outcome.claim, order.networks)
+    effort = Effort(seed=options.seed, semantics=order.semantics.value)
+    outcome.settled = settle(outcome.files, effort, order.left)
+    outcome.answer = outcome.settled.answer
+    match outcome.answer.verdict:
+        case Proved():
+            outcome.word = "unsat"
+        case Refuted():
+            found = assignment(outcome.files, outcome.settled)
+            if _stands(outcome.files, outcome.settled, found):
+                outcome.word, outcome.assigned = "sat", found
+            else:
+                outcome.reason = "the counterexample that was found fails when evaluated again"
+        case Unknown(reason=reason):
+            outcome.word = "timed-out" if order.left() <= 0.0 else "unknown"
+            outcome.reason = reason
+        case _ as never:
+            assert_never(never)
+
+
+def _stands(files: Files, settled: Settled, assigned: Sequence[Assigned]) -> bool:
+    """Return whether an assignment satisfies the query where it can be evaluated once more.
+
+    Real values of graphs outside the engine's networks are known as enclosures alone; there the
+    general engine's own word stands.
+    """
+    sure = settled.real is not None or settled.semantics == "computed"
+    return not sure or holds(files, assigned)
+
+
+def _show(order: Order, options: Options, outcome: Outcome) -> None:
+    """Print the answer to standard output and words about it to standard error."""
+    if options.json != STANDARD_OUTPUT:
+        lines = [outcome.word]
+        if order.store is None:
+            lines += [line for one in outcome.assigned for line in one.lines]
+        print("\n".join(lines), flush=True)
+    if order.store is not None and outcome.assigned:
+        store(outcome.assigned, order.store)
+    err = Terminal.of(options).err
+    for line in _words(order, outcome):
+        err.print(escape(line), soft_wrap=True, highlight=False)
+
+
+def _words(order: Order, outcome: Outcome) -> list[str]:
+    answer, seconds = outcome.answer, time.monotonic() - order.began
+    words = []
+    if outcome.word == "unsat" and answer.vacuous:
+        words.append(EMPTY)
+    elif outcome.word == "unsat":
+        words.append("Proved: no input satisfies the query.")
+    elif outcome.word == "sat":
+        words.append("Refuted: this assignment satisfies the query; it was evaluated again.")
+        if order.store is not None:
+            words.append(f"The assignment is in {order.store}.")
+    else:
+        words.append(f"Not decided: {outcome.reason or 'the engine gave up'}.")
+        if math.isfinite(answer.attained) or math.isfinite(answer.reach):
+            words.append(
+                f"Margin of the query: {answer.attained:.6g} attained, {answer.reach:.6g} is a "
+                "proved bound; sat needs one of at least 0."
+            )
+    if answer.note:
+        words.append(answer.note[0].upper() + answer.note[1:] + ".")
+    words.append(f"{answer.boxes} boxes, {seconds:.2f} s.")
+    return words
+
+
+def _record(order: Order, options: Options, outcome: Outcome, end: Exit) -> Record:
+    claim, files, settled, answer = outcome.claim, outcome.files, outcome.settled, outcome.answer
+    names = [declared.name for declared in claim.networks] if claim else []
+    method = getattr(answer.verdict, "method", None)
+    return envelope(
+        "verify",
+        options,
+        end,
+        time.monotonic() - order.began,
+        query={
+            "path": str(order.query),
+            "version": claim.version if claim else None,
+            "cases": len(claim.cases) if claim else None,
+        },
+        networks=[
+            {
+                "name": declared.name,
+                "relation": declared.relation or None,
+                "target": None if declared.target is None else names[declared.target],
+                "path": str(files.paths[index]) if files else None,
+            }
+            for index, declared in enumerate(claim.networks if claim else ())
+        ],
+        verdict=outcome.word,
+        vacuous=answer.vacuous,
+        semantics=settled.semantics if settled else None,
+        engine=settled.engine if settled else None,
+        method=method.value if method else None,
+        reason=outcome.reason or None,
+        note=answer.note or None,
+        boxes=answer.boxes,
+        attained=number(answer.attained),
+        reach=number(answer.reach),
+        assignment=assignment_record(outcome.assigned, names) if outcome.assigned else None,
+    ) | {"timeout": None if math.isinf(order.limit) else order.limit}

@@ -1,0 +1,54 @@
+"""What became of a question, and how much to spend on one; importing this is cheap."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from .verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to spend on a question.
+
+    Attributes:
+        seconds: wall time.
+        seed: of all randomness.
+        workers: threads.
+        semantics: whose arithmetic the question is about: the declared element type's, or one said
+            here.
+        boxes: number of boxes to bound.
+    """
+
+    seconds: float = math.inf
+    seed: int = 0
+    workers: int = 2
+    semantics: Literal["declared", "real", "float32"] = "declared"
+    boxes: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a question.
+
+    Attributes:
+        verdict: proved, that no counterexample exists; refuted, by one; or unknown.
+        vacuous: whether no input satisfies what is said of inputs alone, so that "proved" says
+            nothing about the networks.
+        boxes: number of boxes that were bounded.
+        seconds: wall time spent.
+        note: one line, where there is more to say; else empty.
+        attained: the largest margin ``limit - z`` met at a point, least over an alternative's
+            atoms; -inf if none was looked at. Computed in float64, not replayed.
+        reach: proved: no point has a margin above it; at most 0 where proved.
+    """
+
+    verdict: Verdict
+    vacuous: bool = False
+    boxes: int = 0
+    seconds: float = 0.0
+    note: str = ""
+    attained: float = -math.inf
+    reach: float = math.inf
