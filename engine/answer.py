@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from .verdict import Verdict
+
+INTERRUPTED: Final = "interrupted"
+"""Reason of what stays unknown because the search was broken off from the keyboard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ class Search:
         closed: boxes on which nothing stayed open.
         deepest: largest depth of a box so far.
         ended: whether the goal ended the search.
+        interrupted: whether it was broken off from the keyboard; what is known stays readable.
     """
 
     bounder: Bounder
@@ -148,9 +149,13 @@ class Search:
     closed: int = 0
     deepest: int = 0
     ended: bool = False
+    interrupted: bool = False
     _pool: Boxes | None = field(init=False, default=None)
     _used: NDArray[np.bool_] = field(init=False, default_factory=lambda: np.zeros(0, np.bool_))
     _stuck: list[Boxes] = field(init=False, default_factory=list)
+    # The batch that is being bounded. It counts as open until its children are in the pool, so that
+    # a search that is broken off at any moment has lost no box; some may be counted twice.
+    _taken: list[Boxes] = field(init=False, default_factory=list)
     _batch: int = field(init=False, default=32)
 
     def start(self, lower: Array, upper: Array, open_: Flags) -> None:
@@ -178,7 +183,7 @@ class Search:
     @property
     def waiting(self) -> int:
         """Number of open boxes, those that cannot be bisected counted."""
-        return int(self._used.sum()) + sum(len(part) for part in self._stuck)
+        return int(self._used.sum()) + sum(len(part) for part in [*self._stuck, *self._taken])
 
     @property
     def stuck(self) -> int:
@@ -188,6 +193,7 @@ class Search:
     def open_boxes(self) -> Iterator[Boxes]:
         """Yield the boxes that are open."""
         yield from self._stuck
+        yield from self._taken
         if self._pool is not None and self._used.any():
             yield self._pool.take(np.flatnonzero(self._used))
 
@@ -202,21 +208,32 @@ class Search:
     def run(self, boxes: float = np.inf, deadline: float = np.inf) -> None:
         """Bound and bisect until nothing is open, the goal ends it, or a limit is met.
 
+        An interrupt from the keyboard ends it too.
+
         Args:
             boxes: number of boxes to bound, those of earlier runs counted.
             deadline: on the clock of `time.monotonic`.
         """
+        try:
+            self._run(boxes, deadline)
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _run(self, boxes: float, deadline: float) -> None:
         with ThreadPoolExecutor(self.limits.workers) as pool:
             while self._used.any() and self.bounded < boxes and not self.ended:
-                if time.monotonic() > deadline:
+                if self.interrupted or time.monotonic() > deadline:
                     return
                 batch = self._pop()
                 begun = time.monotonic()
                 self._step(batch, pool)
+                self._taken.clear()
                 spent = max(time.monotonic() - begun, 1e-6)
                 # A batch that doubles lets the measure settle; the first one compiles, maybe.
-                aim = int(len(batch) * self.limits.stride / spent)
                 most = max(2 * self._batch, 1)
+                # Without a deadline nothing may hang on the clock: a seed gives one answer.
+                timed = deadline < np.inf
+                aim = int(len(batch) * self.limits.stride / spent) if timed else most
                 self._batch = int(np.clip(aim, self.limits.workers, min(most, self.limits.batch)))
 
     def _step(self, batch: Boxes, pool: ThreadPoolExecutor) -> None:
@@ -287,7 +304,8 @@ class Search:
     def _pop(self) -> Boxes:
         """Take a batch: half by what is most open, half by promise; the deepest of too many."""
         assert self._pool is not None
-        used = np.flatnonzero(self._used)
+        free = self._used.copy()
+        used = np.flatnonzero(free)
         count = min(self._batch, used.size)
         if used.size > self.limits.frontier:
             best = used[_largest(self._pool.depth[used].astype(np.float64), count)]
@@ -295,12 +313,14 @@ class Search:
             seen = np.where(self._pool.open[used] > 0, self._pool.reach[used], -np.inf)
             key = (seen / self.goal.scale).max(axis=1)
             first = used[_largest(key, count - count // 2)]
-            self._used[first] = False
-            used = np.flatnonzero(self._used)
+            free[first] = False
+            used = np.flatnonzero(free)
             best = np.concatenate([first, used[_largest(self._pool.promise[used], count // 2)]])
         best = np.sort(best)
+        batch = self._pool.take(best)
+        self._taken.append(batch)
         self._used[best] = False
-        return self._pool.take(best)
+        return batch
 
 
 def _largest(key: Array, count: int) -> NDArray[np.int64]:

@@ -12,13 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .answer import Answer, Effort
+from .answer import INTERRUPTED, Answer, Effort
 from .bounder import Planes, bounder
 from .branch import Boxes, Judged, Limits, Search
 from .claim import Part
 from .falsify import Margins, climb, falsify
 from .halves import Half, contracted, exclusive
-from .question import Alternative, Question
+from .question import Alternative, Question, Source
 from .region import Lattice
 from .rounding import float_above
 from .verdict import Method, Proved, Refuted, Unknown, Verdict
@@ -32,6 +32,10 @@ ATTACKED = 64
 
 ATTACK_SHARE = 0.15
 """Of the time spent so far, what attacks during the search may have taken."""
+
+ATTACK_VISITS = 8
+"""Without a time limit: batches of boxes before the first attack during the search. Each round
+takes four times more points than the one before, and waits for four times more batches."""
 
 
 class Replayer(Protocol):
@@ -74,12 +78,16 @@ def decide(
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
     lower, upper, open_ = goal.roots()
     search.start(lower, upper, open_)
-    # What bounds settle at once needs no attack; what they leave open is attacked first.
-    search.run(min(len(lower), effort.boxes), begun + effort.seconds)
-    verdict = goal.attack(search) if search.waiting else None
-    if verdict is None:
-        search.run(effort.boxes, begun + effort.seconds)
-        verdict = goal.verdict(search)
+    verdict = None
+    try:
+        # What bounds settle at once needs no attack; what they leave open is attacked first.
+        search.run(min(len(lower), effort.boxes), begun + effort.seconds)
+        verdict = goal.attack(search) if search.waiting and not search.interrupted else None
+        if verdict is None:
+            search.run(effort.boxes, begun + effort.seconds)
+    except KeyboardInterrupt:
+        search.interrupted = True
+    verdict = verdict or goal.verdict(search)
     return Answer(
         verdict,
         boxes=search.bounded,
@@ -185,6 +193,7 @@ class _Cases:
                 reach[here, index] = np.inf
                 continue
             missing = cuts - planes.low[np.ix_(here, rows)]
+            missing = np.where(np.isnan(missing), np.inf, missing)  # says nothing, closes nothing
             nearest = missing.argmin(axis=1)
             least = missing[np.arange(here.size), nearest]
             reach[here, index] = least
@@ -244,6 +253,8 @@ class _Cases:
                 return True
         # The next round takes four times as long as all before.
         due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
+        if self.deadline == math.inf:  # nothing may hang on the clock: a seed gives one answer
+            due = self._visits >= ATTACK_VISITS * 4**self._rounds
         return bool(due and self._rounds and self._attack(np.asarray(boxes.open.any(axis=0))))
 
     def attack(self, search: Search) -> Verdict | None:
@@ -281,13 +292,15 @@ class _Cases:
         """Return the verdict of a search that has ended."""
         if self.found is not None:
             return self._refuted()
-        if not search.waiting:
-            return Proved(Method.LINEAR if search.bounded == 1 else Method.SPLIT, search.closed)
         if self.marginal is not None and self.errors is None:
             self.note = "the counterexample holds in rationals; the file's float runtime differs"
             return Refuted((self.marginal,), Method.ATTACK)
+        if not search.waiting:
+            return Proved(Method.LINEAR if search.bounded == 1 else Method.SPLIT, search.closed)
         if search.waiting == search.stuck:
             return Unknown("the rounding of float64 hides the answer near the limit")
+        if search.interrupted:
+            return Unknown(INTERRUPTED)
         if time.monotonic() > self.deadline:
             return Unknown("the time limit")
         return Unknown("the number of boxes")
@@ -358,24 +371,33 @@ class _Cases:
         values: dict[int, Fraction] = {v: exact[c] for v, c in question.columns.items()}
         for source, replayer in zip(question.sources, self.replayers, strict=True):
             assert replayer is not None
-            inputs = point[source.inputs][None]
             try:
-                outputs = replayer.outputs(inputs)[0]
+                seen = self._seen(source, replayer, point)
             except ValueError:
                 return None
-            for declared in source.declared:
-                first = 0
-                for tensor in (t for t in question.claim.tensors if t.network == declared):
-                    if tensor.part is Part.INPUT:
-                        continue
-                    if tensor.part is Part.OUTPUT:
-                        seen = outputs[first : first + tensor.size]
-                        first += tensor.size
-                    else:
-                        name = str(tensor.node)
-                        seen = replayer.hidden(inputs, [name])[name][0]
-                    if not np.isfinite(seen).all():
-                        return None
-                    for at, value in enumerate(seen):
-                        values[tensor.first + at] = Fraction(float(value))
+            if not all(math.isfinite(value) for value in seen.values()):
+                return None
+            values |= {variable: Fraction(value) for variable, value in seen.items()}
+        if len(values) < question.claim.size:
+            return None
         return [values[index] for index in range(question.claim.size)]
+
+    def _seen(self, source: Source, replayer: Replayer, point: Array) -> dict[int, float]:
+        """Return the variables of a source's hidden and output tensors as its runtime has them."""
+        inputs = point[source.inputs][None]
+        outputs = replayer.outputs(inputs)[0]
+        found: dict[int, float] = {}
+        for declared in source.declared:
+            first = 0
+            for tensor in (t for t in self.question.claim.tensors if t.network == declared):
+                if tensor.part is Part.INPUT:
+                    continue
+                if tensor.part is Part.OUTPUT:
+                    seen = outputs[first : first + tensor.size]
+                    first += tensor.size
+                else:
+                    name = str(tensor.node)
+                    seen = replayer.hidden(inputs, [name])[name][0]
+                numbers = range(tensor.first, tensor.first + tensor.size)
+                found |= dict(zip(numbers, map(float, seen), strict=False))
+        return found

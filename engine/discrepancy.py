@@ -26,8 +26,8 @@ from .falsify import Margins, climb, falsify
 from .halves import Half, contracted
 from .network import Network
 from .question import Question, ask
-from .region import Region
-from .rounding import UNIT, float_below, gamma
+from .region import Lattice, Region
+from .rounding import UNDERFLOW, UNIT, float_below, gamma
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.uint8]
@@ -71,6 +71,7 @@ class Discrepancy:
         boxes: number of boxes that were bounded.
         seconds: wall time spent.
         closed: whether every span is within the gap that was asked for.
+        interrupted: whether the search was broken off from the keyboard.
     """
 
     outputs: tuple[Span, ...]
@@ -78,6 +79,7 @@ class Discrepancy:
     boxes: int
     seconds: float
     closed: bool
+    interrupted: bool = False
 
 
 def discrepancy(
@@ -108,11 +110,16 @@ def discrepancy(
     question = ask(within(first, second, region, 0), [first, second])
     goal = _Extremes(question, first.size_out, gap, floor, begun + effort.seconds)
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
-    goal.sample(np.random.default_rng(effort.seed))
+    # Before anything can break off: what is no box of the search counts as proved.
     search.start(region.lower[None], region.upper[None], np.ones((1, goal.count), np.uint8))
-    search.run(effort.boxes, begun + effort.seconds)
+    try:
+        goal.sample(np.random.default_rng(effort.seed))
+        search.run(effort.boxes, begun + effort.seconds)
+    except KeyboardInterrupt:
+        search.interrupted = True
     outputs, norms = goal.spans(search, replayers)
-    return Discrepancy(outputs, norms, search.bounded, time.monotonic() - begun, not search.waiting)
+    seconds, closed = time.monotonic() - begun, not search.waiting
+    return Discrepancy(outputs, norms, search.bounded, seconds, closed, search.interrupted)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,9 +136,12 @@ class _Extremes:
     points: list[Array | None] = field(init=False)
     closed: Array = field(init=False)
     _margins: Margins = field(init=False)
+    _lattice: Lattice = field(init=False)
     _visits: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        dtype = self.question.network.origin.dtype
+        self._lattice = self.question.alternatives[0].region.lattice(dtype)
         self.count = 2 * self.outputs + 2
         self.best = np.zeros(self.count)
         self.points = [None] * self.count
@@ -168,11 +178,14 @@ class _Extremes:
         pairs = (-planes.low).reshape(len(boxes), self.outputs, 2)
         sides = np.maximum(pairs.max(axis=2), 0.0)
         spare = 1.0 + gamma(4 * self.outputs + 8)
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             one = sides.sum(axis=1) * spare
-            two = np.sqrt((sides**2).sum(axis=1)) * spare
+            most = sides.max(axis=1)  # squares of shares of it do not underflow
+            two = most * np.sqrt(((sides / most[:, None]) ** 2).sum(axis=1)) * spare + UNDERFLOW
+            two = np.where(most > 0.0, two, 0.0)
         for place, norm in ((rows, one), (rows + 1, two)):
             upper[:, place] = np.where(boxes.open[:, place] > 0, norm, -np.inf)
+        upper = np.where(np.isnan(upper), np.inf, upper)  # says nothing, closes nothing
         open_ = np.where(upper > target, boxes.open, 0).astype(np.uint8)
         shut = (boxes.open > 0) & (open_ == 0)
         self.closed = np.maximum(self.closed, np.where(shut, upper, 0.0).max(axis=0))
@@ -203,10 +216,11 @@ class _Extremes:
             use = np.asarray((open_[here, row] > 0) & ~norms[here])
             lower[here[use]] = np.minimum(lower[here[use]], low[use])
             upper[here[use]] = np.maximum(upper[here[use]], high[use])
-            gone = here[empty & (open_[here, row] > 0)]
-            open_[gone, row] = 0
-            if gone.size:  # the planes say that nothing there passes the target
+            less = np.asarray(((low > boxes.lower[here]) | (high < boxes.upper[here])).any(axis=1))
+            lost = (use & less) | ((open_[here, row] > 0) & empty)
+            if lost.any():  # what is cut off may come up to the target
                 self.closed[row] = max(self.closed[row], float(target[row]))
+            open_[here[empty], row] = 0
         row = np.argmax(np.where(open_[:, :rows] > 0, reach[:, :rows], -np.inf), axis=1)
         slope = planes.slopes[np.arange(len(row)), row]
         middle = 0.5 * boxes.lower + 0.5 * boxes.upper
@@ -215,10 +229,10 @@ class _Extremes:
 
     def sample(self, rng: np.random.Generator) -> None:
         """Look for points far apart before any proof."""
-        region = self.question.alternatives[0].region
-        lattice = region.lattice(self.question.network.origin.dtype)
         members = np.arange(len(self.question.alternatives))
-        _, points, _ = falsify(self.question, self._margins, members, lattice, rng, self.deadline)
+        _, points, _ = falsify(
+            self.question, self._margins, members, self._lattice, rng, self.deadline
+        )
         self._look(points)
 
     def visit(self, points: Array, boxes: Boxes) -> bool:
@@ -227,22 +241,25 @@ class _Extremes:
         promise = self._look(points)
         boxes.promise[:] = promise
         if self._visits % 4 == 1:
-            region = self.question.alternatives[0].region
-            lattice = region.lattice(self.question.network.origin.dtype)
             open_ = boxes.open[:, : self.question.rows].any(axis=0)
             for row in np.flatnonzero(open_):
                 best = np.argsort(-promise, kind="stable")[:4]
                 which = np.full(best.size, row, np.int64)
                 pushed, _ = climb(
-                    self.question, self._margins, which, points[best], lattice, 10, self.deadline
+                    self.question,
+                    self._margins,
+                    which,
+                    points[best],
+                    self._lattice,
+                    10,
+                    self.deadline,
                 )
                 self._look(pushed)
         return False
 
     def _look(self, points: Array) -> Array:
         """Note the best points; return each one's largest share of a target."""
-        lattice = self.question.alternatives[0].region.lattice(self.question.network.origin.dtype)
-        points = lattice.snap(points)
+        points = self._lattice.snap(points)
         values = -self.question.network.evaluate(points)
         sides = np.maximum(values.reshape(len(points), self.outputs, 2).max(axis=2), 0.0)
         found = np.column_stack([values, sides.sum(axis=1), np.sqrt((sides**2).sum(axis=1))])
@@ -260,11 +277,12 @@ class _Extremes:
         """Return the spans of the outputs and of the norms."""
         rows = self.question.rows
         proved = np.maximum(self.closed, search.reach(self.count))
-        seen = [self._replayed(place, replayers) for place in range(self.count)]
+        seen = self._replayed(replayers)
         outputs = []
         for output in range(self.outputs):
             pair = (2 * output, 2 * output + 1)
-            outputs.append(_joined([seen[place] for place in pair], max(proved[list(pair)])))
+            far = float(proved[list(pair)].max())
+            outputs.append(_joined([seen[place] for place in pair], far))
         norms = {
             Norm.INF: _joined(seen[:rows], float(proved[:rows].max())),
             Norm.ONE: _joined([seen[rows]], float(proved[rows])),
@@ -272,25 +290,34 @@ class _Extremes:
         }
         return tuple(outputs), norms
 
-    def _replayed(self, place: int, replayers: Sequence[Replayer | None]) -> Span:
-        """Return what a quantity's best point attains in rationals."""
-        point = self.points[place]
-        if point is None:
-            return Span(0.0, math.inf)
-        region = self.question.alternatives[0].region
-        lattice = region.lattice(self.question.network.origin.dtype)
-        exact = lattice.exact(point).tolist()
-        rows = self.question.network.evaluate(np.array([exact], dtype=object), exact=True)[0]
-        apart = [abs(rows[2 * output]) for output in range(self.outputs)]
-        runtime = None
-        if not lattice.pins and len(replayers) == 2 and all(replayers):
-            one, two = (replayer.outputs(point[None])[0] for replayer in replayers if replayer)
-            runtime = self._quantity(place, [float(value) for value in one - two])
-        return Span(self._below(place, apart, rows), math.inf, tuple(exact), runtime)
+    def _replayed(self, replayers: Sequence[Replayer | None]) -> list[Span]:
+        """Return what each quantity's best point attains in rationals."""
+        met = [point for point in self.points if point is not None]
+        if not met:
+            return [Span(0.0, math.inf)] * self.count
+        # Points are many quantities' best, and exact weights are dear to make: one evaluation.
+        points, place = np.unique(np.array(met), axis=0, return_inverse=True)
+        exact = self._lattice.exact(points)
+        rows = self.question.network.evaluate(exact, exact=True)
+        floats: list[list[float]] = []
+        if not self._lattice.pins and len(replayers) == 2 and all(replayers):
+            one, two = (replayer.outputs(points) for replayer in replayers if replayer)
+            floats = (one - two).tolist()
+        spans, at = [], iter(place.ravel().tolist())
+        for quantity, point in enumerate(self.points):
+            if point is None:
+                spans.append(Span(0.0, math.inf))
+                continue
+            here = next(at)
+            apart = [abs(rows[here][2 * output]) for output in range(self.outputs)]
+            below = self._below(quantity, apart, rows[here])
+            runtime = self._quantity(quantity, floats[here]) if floats else None
+            spans.append(Span(below, math.inf, tuple(exact[here].tolist()), runtime))
+        return spans
 
     def _below(self, place: int, apart: list[Fraction], rows: Sequence[Fraction]) -> float:
         if place < self.question.rows:
-            return max(float_below(-rows[place]), 0.0)
+            return float_below(max(-rows[place], Fraction(0)))
         if place == self.question.rows:
             return float_below(sum(apart, Fraction(0)))
         return math.sqrt(float_below(sum((a * a for a in apart), Fraction(0)))) * LESS
@@ -305,4 +332,5 @@ class _Extremes:
 
 def _joined(spans: Sequence[Span], proved: float) -> Span:
     best = max(spans, key=lambda span: span.attained)
-    return Span(best.attained, max(proved, best.attained), best.point, best.runtime)
+    attained = best.attained + 0.0  # no -0.0
+    return Span(attained, max(proved, attained), best.point, best.runtime)

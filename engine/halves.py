@@ -59,7 +59,8 @@ def contracted(lower: Array, upper: Array, halves: list[Half]) -> Edges:
             steep = np.abs(half.slopes)
             # How far the box so far is from the least corner of the whole box, rounded down.
             gone = np.where(half.slopes > 0.0, low - lower, upper - high) * (1.0 - 4.0 * UNIT)
-            spent = (steep * np.maximum(gone, 0.0)).sum(axis=1)
+            with np.errstate(invalid="ignore"):  # a box of which nothing is left, infinity times 0
+                spent = (steep * np.maximum(gone, 0.0)).sum(axis=1)
             spent *= 1.0 - gamma(4 * steep.shape[1] + 4)
             room = np.nextafter(half.limit - half.base, np.inf)
             spent = np.where(np.isfinite(spent), spent, 0.0)
@@ -93,12 +94,12 @@ def exclusive(lower: Array, upper: Array, halves: list[Half], edges: Edges) -> N
     base = np.stack([half.base - half.limit for half in halves], axis=1)
     slopes = np.stack([half.slopes for half in halves], axis=1)
     corner = np.where(slopes > 0.0, lower[:, None], upper[:, None])
+    usable = np.asarray(np.isfinite(base).all(axis=1) & (low <= high).all(axis=1))
+    low, high = np.where(usable[:, None], low, 0.0), np.where(usable[:, None], high, 0.0)
     size = np.abs(base) + np.stack([np.abs(half.base) + abs(half.limit) for half in halves], axis=1)
     largest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), np.maximum(abs(low), abs(high)))
     size = size + 2.0 * (np.abs(slopes) * largest[:, None]).sum(axis=2)
-    usable = np.asarray(np.isfinite(base).all(axis=1) & (low <= high).all(axis=1))
     base, size = np.where(usable[:, None], base, -1.0), np.where(usable[:, None], size, 0.0)
-    low, high = np.where(usable[:, None], low, 0.0), np.where(usable[:, None], high, 0.0)
     constant = base - (slopes * corner).sum(axis=2)
     charge = gamma(8 * slopes.shape[2] + 8 * len(halves) + 16) * SLACK
     weight = np.full(base.shape, 1.0 / len(halves))
@@ -113,7 +114,9 @@ def exclusive(lower: Array, upper: Array, halves: list[Half], edges: Edges) -> N
         if step == STEPS - 1 or found.all():
             break
         heights = constant + (slopes * place[:, None]).sum(axis=2)
-        push = heights / scale[:, None] * (4.0 / (1.0 + 0.3 * step))
-        weight = weight * np.exp(np.clip(push - push.max(axis=1, keepdims=True), -30.0, 0.0))
+        with np.errstate(over="ignore", invalid="ignore"):  # planes that are all but flat
+            push = heights / scale[:, None] * (4.0 / (1.0 + 0.3 * step))
+            push = np.nan_to_num(push - push.max(axis=1, keepdims=True))
+        weight = weight * np.exp(np.clip(push, -30.0, 0.0))
         weight /= weight.sum(axis=1, keepdims=True)
     return np.asarray(found & usable)

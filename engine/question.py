@@ -184,7 +184,7 @@ class _Asked:
         limits = []
         for row, (_, offset) in enumerate(self.forms):
             limits.append(-offset)
-            nearest = float(-offset)
+            nearest = _near(self.claim, -offset)
             bias[row] = -nearest
             limits[row] -= Fraction(nearest)
         network = merged.finish(nodes, bias)
@@ -367,6 +367,16 @@ def _equated(claim: Claim, inputs: frozenset[int]) -> list[tuple[int, int]]:
     return sorted(found or ())
 
 
+def _near(claim: Claim, value: Fraction) -> float:
+    """Return the nearest float."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise UnsupportedError(
+            f"{claim.name}: an inequality's numbers are too large to be computed with"
+        ) from None
+
+
 class _Merged:
     """Builds the merged network."""
 
@@ -437,7 +447,7 @@ class _Merged:
             nodes += self._copied(at)
         self.parts: list[tuple[str, Array]] = []
         for (at, node), matrices in blocks.items():
-            self.parts += [(f"{at}:{node}", matrix) for matrix in matrices]
+            self.parts += [(self._name(at, node), matrix) for matrix in matrices]
             if node == self.sources[at].network.output:
                 outputs[at] = matrices[0]
             else:
@@ -457,8 +467,9 @@ class _Merged:
             nodes.append(Node(names[-1], Affine(Dense(matrix), shift), (source,)))
         if len(names) > 1:
             nodes.append(Node("rows", Sum(bias.size), tuple(names)))
-        dtypes = {source.network.origin.dtype for source in self.sources}
-        dtype = dtypes.pop() if len(dtypes) == 1 else "float64"
+        # The coarsest type's numbers are numbers of the others: every file can be given them.
+        dtypes = [source.network.origin.dtype for source in self.sources]
+        dtype = min(dtypes, key=lambda kind: np.dtype(kind).itemsize)
         return Network(tuple(nodes), nodes[-1].name, Origin(self.claim.name, "built", "", dtype))
 
     def _write(self, matrices: list[Array], row: int, column: int, value: Fraction) -> None:
@@ -466,8 +477,8 @@ class _Merged:
         for part in range(64):
             if part == len(matrices):
                 matrices.append(np.zeros_like(matrices[0]))
-            near = float(value)
-            if not np.isfinite(near) or abs(near) > LARGEST:
+            near = _near(self.claim, value)
+            if abs(near) > LARGEST:
                 break
             matrices[part][row, column] = near
             value -= Fraction(near)
@@ -475,19 +486,21 @@ class _Merged:
                 return
         raise UnsupportedError(f"{self.claim.name}: a coefficient is too large to be computed with")
 
+    def _name(self, at: int, node: str) -> str:
+        """Return the name of a source's node; an input that is the common one has its name."""
+        source = self.sources[at]
+        whole = np.array_equal(source.inputs, np.arange(self.size))
+        return "input" if whole and node == source.network.input.name else f"{at}:{node}"
+
     def _copied(self, at: int) -> list[Node]:
         """Return a source's nodes under names of their own, reading the common input."""
         source = self.sources[at]
         network = source.network
         nodes: list[Node] = []
-        name = f"{at}:{network.input.name}"
-        if np.array_equal(source.inputs, np.arange(self.size)):
-            renamed = {network.input.name: "input"}
-            nodes = []
-        else:
-            renamed = {network.input.name: name}
+        name = self._name(at, network.input.name)
+        if name != "input":
             nodes = [Node(name, Select(source.inputs, self.size), ("input",))]
         for node in network.nodes[1:]:
-            reads = tuple(renamed.get(read, f"{at}:{read}") for read in node.sources)
+            reads = tuple(self._name(at, read) for read in node.sources)
             nodes.append(Node(f"{at}:{node.name}", node.layer, reads))
         return nodes

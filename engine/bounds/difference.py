@@ -23,12 +23,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..network import Piecewise, State
 from ..rounding import UNDERFLOW, UNIT
 from ..stages import Edge, Stage, Stages
+from .compiled import njit
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -12,10 +12,10 @@ taken in any order. See `engine/rounding.py`.
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
 from ..network import State
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 from .packed import LOWER, UPPER
 from .substitute import BIAS, DGAP, DM, DS, DT, SIZE, TABLE, UGAP, UM, US, UT, substitute
 
@@ -84,6 +84,8 @@ def interval_stage(
             middle[1, j] = max(post_high[n] - middle[0, j], middle[0, j] - post_low[n])
             middle[1, j] *= 1.0 + 4.0 * UNIT
             middle[2, j] = max(abs(post_low[n]), abs(post_high[n]))
+            if not middle[2, j] < LARGEST:  # a weight of 0 makes it NaN, found too large below
+                middle[2, j] = np.inf
         for c in range(count):
             row = packed[start + c * columns : start + (c + 1) * columns]
             centre, radius, total = _sums(row, middle)
@@ -95,7 +97,8 @@ def interval_stage(
         n = begin + live[begin + c]
         reach = (sums[1, c] + charge * sums[2, c]) * SLACK + UNDERFLOW
         scale[n] = sums[2, c] * SLACK + UNDERFLOW
-        largest = max(largest, scale[n])
+        # NaN, from an infinity times 0, is too large, too.
+        largest = max(largest, scale[n]) if scale[n] < LARGEST else np.inf
         high[n] = min(high[n], np.nextafter(sums[0, c] + reach, np.inf))
         low[n] = max(low[n], np.nextafter(sums[0, c] - reach, -np.inf))
     return largest

@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
 from .kernels import GUIDED
 from .pairs_back import back

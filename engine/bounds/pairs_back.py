@@ -10,9 +10,9 @@ times gamma of the number of all operations.
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
-from ..rounding import SLACK, UNDERFLOW, UNIT
+from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 from .zonotopes import (
     HALF1,
     HALF2,
@@ -34,17 +34,13 @@ from .zonotopes import (
 
 @njit(cache=True, nogil=True, inline="always")
 def reduced(a, b, c):
-    """Return the same form ``a x + b y + c (x - y)`` with fewer and smaller coefficients."""
-    if a * c < 0.0:
-        move = a if abs(a) < abs(c) else -c
-        a, b, c = a - move, b + move, c + move
-    if b * c > 0.0:
-        move = b if abs(b) < abs(c) else c
-        a, b, c = a + move, b - move, c - move
-    if a * b < 0.0:
-        move = a if abs(a) < abs(b) else -b
-        a, b, c = a - move, b + move, c + move
-    return a, b, c
+    """Return the same form ``a x + b y + c (x - y)`` with the least sum of magnitudes.
+
+    What is moved is the median of -a, b and c: one coefficient becomes 0, and each of the others is
+    rounded once, relative to itself.
+    """
+    move = max(min(-a, b), min(max(-a, b), c))
+    return a + move, b - move, c - move
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -96,6 +92,8 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
     for j in range(count):
         n = begin + live[begin + j]
         a, b, c = of_x[j], of_y[j], of_d[j]
+        if not abs(a) + abs(b) + abs(c) < LARGEST:
+            magnitude = np.inf
         one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
         slope1, shift1 = t[SLOPE1, n], t[SHIFT1, n]
         slope2, shift2 = t[SLOPE2, n], t[SHIFT2, n]
@@ -107,7 +105,7 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
                 steep, shift, gap = below_difference(c, t[LD, n], t[UD, n])
                 _, _, gap1 = below_relu(c, t[L1, n], t[U1, n], slope1, t[HALF1, n])
                 _, _, gap2 = below_relu(-c, t[L2, n], t[U2, n], slope2, t[HALF2, n])
-                if gap <= gap1 + gap2:
+                if gap <= max(gap1, gap2):
                     into_c, gaps[2, j] = steep, gap
                     constant += shift
                     magnitude += abs(shift)
@@ -130,6 +128,8 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
         constant += shift
         magnitude += abs(shift)
         of_x[j] = into_a + steep
+        if into_a != 0.0:  # where the two cancel, the sum is small and its rounding is not
+            magnitude += (abs(into_a) + abs(steep)) * max(-t[L1, n], t[U1, n])
         if two:
             steep, shift, gaps[1, j] = below_relu(b, t[L2, n], t[U2, n], slope2, t[HALF2, n])
         else:
@@ -147,6 +147,8 @@ def relax_one(row, at, count, live, begin, t):
     for j in range(count):
         n = begin + live[begin + j]
         weight = row[j]
+        if not abs(weight) < LARGEST:
+            magnitude = np.inf
         low, high = (t[L1, n], t[U1, n]) if at == 0 else (t[L2, n], t[U2, n])
         slope, shift, half = t[SLOPE1 + 3 * at, n], t[SHIFT1 + 3 * at, n], t[HALF1 + 3 * at, n]
         if half > 0.0:
@@ -250,6 +252,8 @@ def back_one(
             total += a * (box[0, i] if a >= 0.0 else box[1, i])
             blame += 2.0 * abs(a) * max(abs(box[0, i]), abs(box[1, i]))
         bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
+        if not bounds[r] > -np.inf:  # NaN, too: numbers too large to be computed with
+            bounds[r], planes[r] = -np.inf, 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -351,3 +355,7 @@ def back(
             if guide:
                 parts[r, i] += abs(a) * (box[1, i] - box[0, i])
         bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
+        if not bounds[r] > -np.inf:  # NaN, too: numbers too large to be computed with
+            bounds[r], planes[r] = -np.inf, 0.0
+            if guide:
+                parts[r] = 0.0

@@ -7,9 +7,9 @@ small boxes, where few are, it is the cheaper one too.
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 from .kernels import GUIDED
 from .pairs_back import back, back_one
 from .zonotopes import (
@@ -51,6 +51,8 @@ def _sums(post, at, matrix, there, middle, radius, size):
         centre = 0.5 * (low + high)
         half = max(high - centre, centre - low) * (1.0 + 4.0 * UNIT)
         most = max(abs(low), abs(high))
+        if not most < LARGEST:  # a weight of 0 makes it NaN, which `_intervals` finds too large
+            most = np.inf
         for j in range(matrix.shape[1]):
             w = matrix[i, j]
             middle[j] += w * centre
@@ -85,7 +87,7 @@ def _intervals(pair, k, live, count, w1, w2, wd, post, stable, t, charge):
             total = (size[j] + abs(bias)) * SLACK + UNDERFLOW
             reach = (radius[j] + charge * total) * SLACK + UNDERFLOW
             t[S1 + which, n] = total
-            largest = max(largest, total)
+            largest = max(largest, total) if total < LARGEST else np.inf  # NaN is too large, too
             centre = middle[j] + bias
             t[L1 + 2 * which, n] = np.nextafter(centre - reach, -np.inf)
             t[U1 + 2 * which, n] = np.nextafter(centre + reach, np.inf)

@@ -3,10 +3,10 @@
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
 from ..network import State
 from ..rounding import LARGEST, UNDERFLOW
+from .compiled import njit
 from .kernels import GUIDED, activate, gather, interval_stage
 from .packed import LOWER, UPPER
 from .substitute import TABLE, substitute
@@ -124,6 +124,9 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
                     low[box, r] = below[begin + r]
                 for at in range(count):
                     r = live[begin + rows[at]]
+                    slopes[box, r], parts[box, r] = 0.0, 0.0
+                    if not bounds[at] < np.inf:  # NaN, too: numbers too large to be computed with
+                        continue
                     base[box, r] = -bounds[at]
                     low[box, r] = max(low[box, r], -bounds[at])
                     for i in range(inputs):

@@ -6,9 +6,9 @@ Sums may be taken in any order, for every rounding is charged; see `kernels.py`.
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
 from ..rounding import SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 
 # Rows of the table of lines, one column a live neuron.
 US, UT = 0, 1  # slope and shift of the upper line

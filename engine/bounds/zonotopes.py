@@ -10,9 +10,9 @@ charged to `error` through sums of magnitudes, as in `kernels.py`.
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
 
 import numpy as np
-from numba import njit
 
-from ..rounding import SLACK, UNDERFLOW, UNIT
+from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .compiled import njit
 from .difference import CONSTANT, OF_D, OF_H, OF_X, OF_Y, line_of, pair_rule
 from .packed import LOWER, UPPER
 
@@ -73,6 +73,8 @@ def affine_scalars(scalars, matrix, bias, out):
         out[3, j] += abs(bias[j])
     for i in range(rows):
         centre, error, size = scalars[CENTRE, i], scalars[ERROR, i], scalars[SIZE, i]
+        if not size < LARGEST:  # a weight of 0 makes it NaN, which `concretise` finds too large
+            size = np.inf
         for j in range(columns):
             w = matrix[i, j]
             out[CENTRE, j] += centre * w
@@ -198,7 +200,8 @@ def concretise(pair, k, live, count, inputs, x, y, d, xs, ys, ds, stable, t, cha
         n = begin + live[begin + j]
         t[S1, n], t[S2, n] = xs[3, j] * SLACK, ys[3, j] * SLACK
         t[SD, n] = ds[3, j] * SLACK
-        largest = max(largest, max(t[S1, n], max(t[S2, n], t[SD, n])))
+        most = t[S1, n] + t[S2, n] + t[SD, n]
+        largest = max(largest, most) if most < LARGEST else np.inf  # NaN is too large, too
         t[L1, n] = np.nextafter(xs[CENTRE, j] - rx[j] * SLACK, -np.inf)
         t[U1, n] = np.nextafter(xs[CENTRE, j] + rx[j] * SLACK, np.inf)
         t[L2, n] = np.nextafter(ys[CENTRE, j] - ry[j] * SLACK, -np.inf)
