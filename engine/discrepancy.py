@@ -182,7 +182,7 @@ class _Extremes:
             one = sides.sum(axis=1) * spare
             most = sides.max(axis=1)  # squares of shares of it do not underflow
             two = most * np.sqrt(((sides / most[:, None]) ** 2).sum(axis=1)) * spare + UNDERFLOW
-            two = np.where(most > 0.0, two, 0.0)
+            two = np.where(most == 0.0, 0.0, two)
         for place, norm in ((rows, one), (rows + 1, two)):
             upper[:, place] = np.where(boxes.open[:, place] > 0, norm, -np.inf)
         upper = np.where(np.isnan(upper), np.inf, upper)  # says nothing, closes nothing

@@ -1,0 +1,332 @@
+"""Bounds of rows over two networks at once, and over one: never above the exact value."""
+
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from oracle import extremes
+from strategies import boxes, graph_networks, points, uneven_networks
+from twins import chain, staged_trace, twins
+
+from secateur.engine.agreement import within
+from secateur.engine.bounder import Paired, Single, bounder
+from secateur.engine.bounds.difference import aligned, pack_pair
+from secateur.engine.bounds.packed import LOWER, UPPER, pack
+from secateur.engine.bounds.pairs import bound_pairs, pair_rows
+from secateur.engine.bounds.pairs_linear import bound_pairs_linear
+from secateur.engine.bounds.rows import bound_rows
+from secateur.engine.network import Network, Piecewise, State
+from secateur.engine.question import ask
+from secateur.engine.region import Region
+from secateur.engine.stages import stages
+
+KERNELS = ["shallow", "deep", "linear"]
+
+coefficients = st.sampled_from([0.0, 0.0, 1.0, -1.0, 2.0, -3.0, 1 / 3, -0.1, 1e-9])
+
+
+def bounded(kernel, net, rows, lower, upper, stable=None, cut=None, wanted=None):
+    """Return low, base, slopes and flags; `rows` is None for one network's outputs."""
+    count, asked = len(lower), net.sizes[-1] if rows is None else len(rows.bias)
+    if stable is None:
+        sides = 1 if rows is None else 2
+        stable = np.zeros((count, sides, int(net.offset[-1])), np.uint8)
+    if wanted is None:
+        wanted = np.ones((count, asked), np.uint8)
+    cut = np.full(asked, np.inf) if cut is None else cut
+    low, base = np.full((count, asked), np.nan), np.full((count, asked), np.nan)
+    slopes, parts = (np.zeros((count, asked, lower.shape[1])) for _ in range(2))
+    out = (low, base, slopes, parts)
+    if rows is None:
+        bound_rows(net, lower, upper, stable, wanted, cut, *out)
+    elif kernel == "linear":
+        bound_pairs_linear(net, rows, lower, upper, stable, wanted, cut, *out)
+    else:
+        bound_pairs(net, rows, lower, upper, stable, wanted, cut, kernel == "deep", *out)
+    assert not any(np.isnan(array).any() for array in out)
+    return low, base, slopes, stable
+
+
+def exact_rows(rows, x, y, place):
+    """Return the rows' values at rational outputs x and y."""
+    found = []
+    for row in range(len(rows.bias)):
+        total = Fraction(float(rows.bias[row]))
+        for at in range(len(x)):
+            a, b, c = (Fraction(float(m[row, at])) for m in (rows.first, rows.second, rows.apart))
+            total += a * x[at] + b * y[at] + c * (x[at] - y[at])
+        for weight, value in zip(rows.direct[row], place, strict=True):
+            total += Fraction(float(weight)) * Fraction(float(value))
+        found.append(total)
+    return found
+
+
+def plane(base, slopes, lower, upper, place):
+    """Return the exact value of a plane at a point."""
+    total = Fraction(float(base))
+    for slope, low, high, value in zip(slopes, lower, upper, place, strict=True):
+        corner = low if slope > 0 else high
+        total += Fraction(float(abs(slope))) * abs(Fraction(float(value)) - Fraction(float(corner)))
+    return total
+
+
+def corners(lower, upper):
+    return np.array(list(product(*zip(lower, upper, strict=True))))
+
+
+@st.composite
+def pairs(draw, **kind):
+    """Draw two networks of the same sizes, packed, with the chains that they became."""
+    f, g = draw(twins(**kind))
+    found = aligned(stages(f), stages(g))
+    assume(found is not None)
+    return f, g, found, pack_pair(*found)
+
+
+@st.composite
+def rows_over(draw, outputs, inputs, count=3):
+    def matrix(rows, columns):
+        return np.array([[draw(coefficients) for _ in range(columns)] for _ in range(rows)])
+
+    direct = matrix(count, inputs) * draw(st.sampled_from([0.0, 1.0]))
+    bias = matrix(1, count)[0]
+    return pair_rows(matrix(count, outputs), matrix(count, outputs), direct, bias)
+
+
+@st.composite
+def corners_of_boxes(draw, inputs, count=2):
+    """Draw boxes side by side; the first may be a point, or have equal sides."""
+    found = [draw(boxes(inputs)) for _ in range(count)]
+    lower, upper = (np.array([box[side] for box in found]) for side in (0, 1))
+    match draw(st.integers(0, 5)):
+        case 0:
+            upper[0] = lower[0]
+        case 1:
+            upper[0, 0] = lower[0, 0]
+    return lower, upper
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(data=st.data())
+@settings(max_examples=50)
+def test_bounds_and_planes_lie_below_exact_values(kernel, data):
+    f, g, _, pair = data.draw(pairs())
+    rows = data.draw(rows_over(2, 2))
+    lower, upper = data.draw(corners_of_boxes(2))
+    low, base, slopes, _ = bounded(kernel, pair, rows, lower, upper)
+    assert np.isfinite(low).all()
+    assert np.isfinite(base).all() == (kernel != "shallow")
+    for box in range(len(lower)):
+        ends = lower[box], upper[box]
+        some = np.vstack([data.draw(points(ends, count=4)), corners(*ends)])
+        x, y = (network.evaluate(some, exact=True) for network in (f, g))
+        for at, place in enumerate(some):
+            for row, value in enumerate(exact_rows(rows, x[at], y[at], place)):
+                assert low[box, row] <= value
+                if kernel != "shallow":
+                    assert plane(base[box, row], slopes[box, row], *ends, place) <= value
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(data=st.data())
+@settings(max_examples=30)
+def test_signs_that_are_noted_are_true_and_may_be_used_on_parts_of_the_box(kernel, data):
+    f, g, chains, pair = data.draw(pairs())
+    rows = data.draw(rows_over(2, 2))
+    lower, upper = data.draw(corners_of_boxes(2, count=1))
+    *_, stable = bounded(kernel, pair, rows, lower, upper)
+    some = np.vstack([data.draw(points((lower[0], upper[0]), 4)), corners(lower[0], upper[0])])
+    for place in some:
+        for side, staged in enumerate(chains):
+            values = [z for stage in staged_trace(staged, place) for z in stage]
+            for neuron, value in enumerate(values):
+                flags = stable[0, side, neuron]
+                assert not flags & UPPER or value <= 0
+                assert not flags & LOWER or value >= 0
+    middle = 0.5 * lower + 0.5 * upper
+    for ends in ((lower, middle), (middle, upper)):
+        low, base, slopes, _ = bounded(kernel, pair, rows, *ends, stable=stable.copy())
+        for place in corners(ends[0][0], ends[1][0]):
+            x, y = (network.evaluate(place, exact=True) for network in (f, g))
+            for row, value in enumerate(exact_rows(rows, x, y, place)):
+                assert low[0, row] <= value
+                if kernel != "shallow":
+                    found = plane(base[0, row], slopes[0, row], ends[0][0], ends[1][0], place)
+                    assert found <= value
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_bounds_of_a_question_lie_below_its_exact_minimum(data):
+    f, g = data.draw(twins(depth=2, width=3, outputs=1))
+    lower, upper = data.draw(boxes(2))
+    question = ask(within(f, g, Region.box(lower, upper), 0), [f, g])
+    exact = extremes(question.network, lower, upper, question.network.output)
+    net = pack(stages(question.network))
+    box = lower[None], upper[None]
+    found = {"rows": bounded("rows", net, None, *box)[0]}
+    chains = aligned(stages(f), stages(g))
+    if chains is not None and len(question.sources) == 2:
+        rows = pair_rows(*question.weights, question.direct, question.bias)
+        pair = pack_pair(*chains)
+        found |= {kernel: bounded(kernel, pair, rows, *box)[0] for kernel in KERNELS}
+        assert isinstance(bounder(question, 1), Paired)
+    for kernel, low in found.items():
+        for row, (least, _) in enumerate(exact):
+            assert low[0, row] <= least, kernel
+
+
+@given(data=st.data())
+@settings(max_examples=40)
+def test_bounds_and_planes_of_one_network_lie_below_exact_values(data):
+    network = data.draw(st.one_of(graph_networks(), uneven_networks()))
+    lower, upper = data.draw(corners_of_boxes(network.size_in))
+    staged = stages(network)
+    net = pack(staged)
+    low, base, slopes, stable = bounded("rows", net, None, lower, upper)
+    assert np.isfinite(low).all()
+    for box in range(len(lower)):
+        ends = lower[box], upper[box]
+        some = np.vstack([data.draw(points(ends, count=3)), corners(*ends)])
+        for place, values in zip(some, network.evaluate(some, exact=True), strict=True):
+            for row, value in enumerate(values):
+                assert low[box, row] <= value
+                if np.isfinite(base[box, row]):
+                    assert plane(base[box, row], slopes[box, row], *ends, place) <= value
+        for place in some[-2:]:
+            flat = [z for stage in staged_trace(staged, place) for z in stage]
+            for neuron, z in enumerate(flat):
+                assert not stable[box, 0, neuron] & UPPER or z <= 0
+                assert not stable[box, 0, neuron] & LOWER or z >= 0
+    middle = 0.5 * lower + 0.5 * upper
+    again, *_ = bounded("rows", net, None, lower, middle, stable=stable)
+    for place, bounds in zip(middle, again, strict=True):
+        exact = network.evaluate(place, exact=True)
+        assert all(bound <= value for bound, value in zip(bounds, exact, strict=True))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_bounds_close_on_the_value_as_the_box_closes_on_a_point(kernel, data):
+    f, g, _, pair = data.draw(pairs())
+    rows = data.draw(rows_over(2, 2))
+    centre = data.draw(boxes(2))[0]
+    whole = (centre - 1)[None], (centre + 1)[None]
+    small = (centre - 1e-11)[None], (centre + 1e-11)[None]
+    point = centre[None], centre[None]
+    before, after, last = (bounded(kernel, pair, rows, *box)[0] for box in (whole, small, point))
+    x, y = (network.evaluate(centre) for network in (f, g))
+    exact = [float(v) for v in exact_rows(rows, x, y, centre)]
+    assert np.allclose(after[0], exact, rtol=1e-6, atol=1e-6)
+    assert np.allclose(last[0], exact, rtol=1e-9, atol=1e-9)
+    assert (after[0] >= before[0] - 1e-6 * (1 + np.abs(before[0]))).all()
+
+
+def sized(generator, widths, scale=1.0):
+    shapes = list(zip(widths[1:], widths[:-1], strict=True))
+    weights = [scale * generator.normal(size=s) / np.sqrt(s[1]) for s in shapes]
+    return weights, [0.1 * generator.normal(size=s[0]) for s in shapes]
+
+
+def test_rows_of_differences_are_much_tighter_than_those_of_a_merged_network():
+    generator = np.random.default_rng(1)
+    weights, biases = sized(generator, [4, 20, 20, 20, 3])
+    near = [w + 1e-3 * generator.normal(size=w.shape) for w in weights]
+    f, g = Network.dense(weights, biases), Network.dense(near, biases)
+    region = Region.box(-np.ones(4), np.ones(4))
+    question = ask(within(f, g, region, 0), [f, g])
+    wanted, stops = np.ones((1, question.rows), np.uint8), np.full(question.rows, np.inf)
+    found = {}
+    with ThreadPoolExecutor(1) as pool:
+        one, two = Single(pack(stages(question.network)), 1), bounder(question, 1)
+        for kind in (one, two):
+            flags = np.zeros((1, *kind.flags), np.uint8)
+            box = region.lower[None], region.upper[None]
+            found[type(kind)] = kind.bound(*box, flags, wanted, stops, pool).low
+    assert (found[Paired] > 0.1 * found[Single]).all()
+    assert (found[Paired] < 0).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_difference_of_a_network_to_itself_is_nothing(kernel):
+    weights, biases = sized(np.random.default_rng(2), [3, 15, 15, 2])
+    staged = stages(Network.dense(weights, biases))
+    rows = pair_rows(np.eye(2), -np.eye(2), np.zeros((2, 3)), np.zeros(2))
+    low, *_ = bounded(kernel, pack_pair(staged, staged), rows, -np.ones((1, 3)), np.ones((1, 3)))
+    assert (np.abs(low) < 1e-9).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_layer_that_is_dead_in_both_leaves_nothing_behind(kernel):
+    """Boxes come one after the other: what an earlier one left in memory must not be read."""
+    generator = np.random.default_rng(3)
+    weights, biases = sized(generator, [2, 4, 4, 4, 1])
+    others, moved = sized(generator, [2, 4, 4, 4, 1])
+    for bias in (biases, moved):
+        bias[1] = np.full(4, -10.0)  # lives where the first layer is large alone
+    relu = [Piecewise.relu(4)] * 3
+    f, g = chain(weights, biases, relu), chain(others, moved, relu)
+    pair = pack_pair(stages(f), stages(g))
+    rows = pair_rows(np.eye(1), -np.eye(1), np.ones((1, 2)), np.zeros(1))
+    lower = np.array([[-100.0, -100.0], [-1, -1], [0.25, 0.25], [-1, 0], [-80, -90]])
+    upper = np.array([[100.0, 100.0], [1, 1], [0.25, 0.25], [1, 0], [90, 70]])
+    together, *_ = bounded(kernel, pair, rows, lower, upper)
+    alone = [bounded(kernel, pair, rows, lower[[at]], upper[[at]])[0] for at in range(5)]
+    assert np.array_equal(together, np.concatenate(alone))
+    for box in range(5):
+        for place in corners(lower[box], upper[box]):
+            x, y = (network.evaluate(place, exact=True) for network in (f, g))
+            assert together[box, 0] <= exact_rows(rows, x, y, place)[0]
+    f_is_constant = float(exact_rows(rows, f.evaluate(lower[2]), g.evaluate(lower[2]), lower[2])[0])
+    assert together[2, 0] == pytest.approx(f_is_constant)
+
+
+@given(data=st.data())
+@settings(max_examples=15)
+def test_rows_that_are_not_wanted_or_good_enough_change_nothing_for_others(data):
+    _, _, _, pair = data.draw(pairs())
+    rows = data.draw(rows_over(2, 2))
+    lower, upper = data.draw(corners_of_boxes(2))
+    for kernel in KERNELS:
+        low, *_ = bounded(kernel, pair, rows, lower, upper)
+        wanted = np.array([[1, 0, 1], [0, 1, 0]], np.uint8)
+        some = bounded(kernel, pair, rows, lower, upper, wanted=wanted)
+        here = wanted > 0
+        assert np.allclose(some[0][here], low[here], rtol=1e-12, atol=1e-12)
+        assert (some[0][~here] == -np.inf).all()
+        assert (some[1][~here] == -np.inf).all()
+        cut = np.full(3, -1e30)  # every bound is good enough
+        stopped = bounded(kernel, pair, rows, lower, upper, cut=cut)
+        assert np.isfinite(stopped[0]).all()
+
+
+def linear(size, slope):
+    return Piecewise(np.full(size, State.LINEAR), np.full(size, slope), np.zeros(size))
+
+
+@pytest.mark.parametrize("big", [1e100, 1e160, 1e200, 1e300])
+@pytest.mark.parametrize("small", [0.0, 1.0, 1e-300])
+@pytest.mark.parametrize("slope", [None, 1e300, 1e160])
+@pytest.mark.parametrize("width", [1e10, 1e-300])
+def test_numbers_too_large_to_be_computed_with_bound_nothing(big, small, slope, width):
+    """An infinity times 0 is NaN, and NaN compares with nothing: it must not pass for a bound."""
+    act = Piecewise.relu(2) if slope is None else linear(2, slope)
+    biases = [np.ones(2), np.ones(2), np.ones(1)]
+    last = [np.full((2, 2), small), np.full((1, 2), small)]
+    f, g = (chain([np.eye(2) * w, *last], biases, [act, act]) for w in (big, -1.0))
+    rows = pair_rows(np.eye(1), -np.eye(1), np.zeros((1, 2)), np.zeros(1))
+    box = np.full((1, 2), -width), np.full((1, 2), width)
+    pair, net = pack_pair(stages(f), stages(g)), pack(stages(f))
+    least = min(
+        exact_rows(rows, *(n.evaluate(place, exact=True) for n in (f, g)), place)[0]
+        for place in corners(box[0][0], box[1][0])
+    )
+    for kernel in KERNELS:
+        assert bounded(kernel, pair, rows, *box)[0][0, 0] <= least
+    alone = min(f.evaluate(place, exact=True)[0] for place in corners(box[0][0], box[1][0]))
+    assert bounded("rows", net, None, *box)[0][0, 0] <= alone
