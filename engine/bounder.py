@@ -14,9 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounds.difference import aligned, pack_pair
+from .bounds.difference import PairRows, aligned, pack_pair, pair_rows
 from .bounds.packed import Packed, pack
-from .bounds.pairs import PairRows, pair_rows
 from .bounds.pairs_linear import bound_pairs_linear
 from .bounds.rows import bound_rows
 from .question import Question

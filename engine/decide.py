@@ -4,50 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .answer import INTERRUPTED, Answer, Effort
-from .bounder import Planes, bounder
-from .branch import Boxes, Judged, Limits, Search
-from .claim import Part
-from .falsify import Margins, climb, falsify
-from .halves import Half, contracted, exclusive
-from .question import Alternative, Question, Source
-from .region import Lattice
-from .rounding import float_above
+from .answer import Answer, Effort
+from .bounder import bounder
+from .branch import Limits, Search
+from .cases import Cases
+from .question import Question
+from .replayed import Replayer, Replays
 from .verdict import Method, Proved, Refuted, Unknown, Verdict
-from .witness import Witness
+
+__all__ = ["Replayer", "decide"]
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.uint8]
 
-ATTACKED = 64
-"""Alternatives of one box that an attack takes on together; the others wait for the search."""
-
-ATTACK_SHARE = 0.15
-"""Of the time spent so far, what attacks during the search may have taken."""
-
-ATTACK_VISITS = 8
-"""Without a time limit: batches of boxes before the first attack during the search. Each round
-takes four times more points than the one before, and waits for four times more batches."""
-
-
-class Replayer(Protocol):
-    """Replays a network's file in its own runtime, in its own element type."""
-
-    def outputs(self, points: Array) -> Array:
-        """Return the outputs ``(points, outputs)`` at ``(points, inputs)``."""
-        ...
-
-    def hidden(self, points: Array, names: list[str]) -> Mapping[str, Array]:
-        """Return named tensors ``(points, size)``."""
-        ...
+BISECTED: Final = 16
+"""Inputs with a width up to which boxes are bisected; above, phases are branched on instead."""
 
 
 def decide(
@@ -72,7 +48,8 @@ def decide(
     if not question.alternatives:
         return Answer(Proved(Method.INTERVAL, 0), vacuous=True, reach=-math.inf)
     rng = np.random.default_rng(effort.seed)
-    goal = _Cases(question, replayers, errors, begun, begun + effort.seconds, rng)
+    deadline = begun + effort.seconds
+    goal = Cases(question, Replays(question, replayers), errors, begun, deadline, rng)
     if effort.seconds <= 0.0:
         return Answer(Unknown("the time limit is 0"))
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
@@ -81,10 +58,12 @@ def decide(
     verdict = None
     try:
         # What bounds settle at once needs no attack; what they leave open is attacked first.
-        search.run(min(len(lower), effort.boxes), begun + effort.seconds)
+        search.run(min(len(lower), effort.boxes), deadline)
         verdict = goal.attack(search) if search.waiting and not search.interrupted else None
-        if verdict is None:
-            search.run(effort.boxes, begun + effort.seconds)
+        if verdict is None and _wide(lower, upper) and errors is None and not goal.found:
+            verdict = _by_phases(question, effort, goal, search, deadline)
+        elif verdict is None:
+            search.run(effort.boxes, deadline)
     except KeyboardInterrupt:
         search.interrupted = True
     verdict = verdict or goal.verdict(search)
@@ -98,306 +77,38 @@ def decide(
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Cases:
-    """The goal of settling every alternative of a question on every box."""
+def _wide(lower: Array, upper: Array) -> bool:
+    """Return whether boxes have too many inputs with a width to be bisected."""
+    return bool(((lower < upper).sum(axis=1) > BISECTED).any())
 
-    question: Question
-    replayers: Sequence[Replayer | None]
-    errors: Array | None
-    begun: float
-    deadline: float
-    rng: np.random.Generator
-    cut: Array = field(init=False)
-    found: Witness | None = field(init=False, default=None)
-    marginal: Witness | None = field(init=False, default=None)
-    attained: float = field(init=False, default=-math.inf)
-    note: str = field(init=False, default="")
-    _margins: Margins = field(init=False)
-    _lattices: list[Lattice] = field(init=False)
-    _boxes: list[list[int]] = field(init=False)
-    _cuts: list[Array] = field(init=False)
-    _rows: list[NDArray[np.int64]] = field(init=False)
-    _visits: int = field(init=False, default=0)
-    _rounds: int = field(init=False, default=0)
-    _attacking: float = field(init=False, default=0.0)
 
-    def __post_init__(self) -> None:
-        question = self.question
-        dtype = question.network.origin.dtype
-        self._margins = Margins.of(question, question.alternatives)
-        places: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[int]] = {}
-        for index, one in enumerate(question.alternatives):
-            key = (one.region.exact_lower, one.region.exact_upper)
-            places.setdefault(key, []).append(index)
-        self._boxes = list(places.values())
-        lattices = {
-            members[0]: question.alternatives[members[0]].region.lattice(dtype)
-            for members in self._boxes
-        }
-        first = {index: members[0] for members in self._boxes for index in members}
-        self._lattices = [lattices[first[index]] for index in range(len(first))]
-        self._rows, self._cuts = [], []
-        self.cut = np.full(question.rows, -np.inf)
-        for one in question.alternatives:
-            self._rows.append(np.array([row for row, _ in one.atoms], dtype=np.int64))
-            cuts = [self._cut(row, strict) for row, strict in one.atoms]
-            self._cuts.append(np.array(cuts))
-            for (row, _), cut in zip(one.atoms, cuts, strict=True):
-                self.cut[row] = max(self.cut[row], cut)
+def _by_phases(
+    question: Question, effort: Effort, goal: Cases, search: Search, deadline: float
+) -> Verdict | None:
+    """Return the verdict of a search over phases on what is open; None where it finds none."""
+    if search.interrupted or goal.found is not None:
+        return None
+    from .bounds.neuron import Effort as Phased
+    from .milp_phases import decide_by_phases
 
-    def _cut(self, row: int, strict: bool) -> float:
-        """Return the least float that a row's value must reach so that the atom fails."""
-        limit = self.question.limits[row]
-        if self.errors is not None:
-            if not np.isfinite(self.errors[row]):
-                return math.inf
-            limit += Fraction(float(self.errors[row]))
-        cut = float_above(limit)
-        return cut if strict or Fraction(cut) > limit else float(np.nextafter(cut, np.inf))
-
-    def roots(self) -> tuple[Array, Array, Flags]:
-        """Return a box for each region of the alternatives, and which of them are open there."""
-        open_ = np.zeros((len(self._boxes), len(self.question.alternatives)), np.uint8)
-        for box, members in enumerate(self._boxes):
-            open_[box, members] = 1
-        firsts = [self.question.alternatives[members[0]].region for members in self._boxes]
-        lower, upper = [r.lower for r in firsts], [r.upper for r in firsts]
-        return np.array(lower), np.array(upper), open_
-
-    @property
-    def scale(self) -> Array:
-        """``(alternatives,)`` margins are compared as they are."""
-        return np.ones(len(self.question.alternatives))
-
-    def wanted(self, open_: Flags) -> Flags:
-        """Return the rows of the open alternatives."""
-        out = np.zeros((len(open_), self.question.rows), np.uint8)
-        for index, rows in enumerate(self._rows):
-            out[:, rows] |= open_[:, index, None]
-        return out
-
-    def judge(self, boxes: Boxes, planes: Planes) -> Judged:
-        """Return which alternatives stay open, where, and whom to blame."""
-        count, inputs = boxes.lower.shape
-        open_, reach = boxes.open.copy(), np.full(boxes.open.shape, -np.inf)
-        blame = np.zeros((count, inputs))
-        lower, upper = np.full((count, inputs), np.inf), np.full((count, inputs), -np.inf)
-        corners, worst = 0.5 * boxes.lower + 0.5 * boxes.upper, np.full(count, -np.inf)
-        for index, (rows, cuts) in enumerate(zip(self._rows, self._cuts, strict=True)):
-            here = np.flatnonzero(open_[:, index])
-            if not here.size:
-                continue
-            if not rows.size:
-                lower[here], upper[here] = boxes.lower[here], boxes.upper[here]
-                reach[here, index] = np.inf
-                continue
-            missing = cuts - planes.low[np.ix_(here, rows)]
-            missing = np.where(np.isnan(missing), np.inf, missing)  # says nothing, closes nothing
-            nearest = missing.argmin(axis=1)
-            least = missing[np.arange(here.size), nearest]
-            reach[here, index] = least
-            open_[here[~(least > 0.0)], index] = 0
-            still = least > 0.0
-            here, nearest, least = here[still], nearest[still], least[still]
-            halves = [
-                Half(planes.base[here, row], planes.slopes[here, row], cuts[place])
-                for place, row in enumerate(rows)
-            ]
-            whole = boxes.lower[here], boxes.upper[here]
-            low, high = contracted(*whole, halves)
-            empty = (low > high).any(axis=1)
-            if rows.size > 1:
-                empty |= exclusive(*whole, halves, (low, high))
-            open_[here[empty], index] = 0
-            kept = ~empty
-            here, nearest, least = here[kept], nearest[kept], least[kept]
-            lower[here] = np.minimum(lower[here], low[kept])
-            upper[here] = np.maximum(upper[here], high[kept])
-            row = rows[nearest]
-            part = planes.parts[here, row]
-            blame[here] += part / np.where(least > 0.0, least, 1.0)[:, None]
-            slope = planes.slopes[here, row]
-            corner = np.where(slope > 0.0, boxes.lower[here], boxes.upper[here])
-            corner = np.where(slope == 0.0, corners[here], corner)
-            more = least > worst[here]
-            corners[here[more]], worst[here[more]] = corner[more], least[more]
-        return Judged(open_, reach, blame, lower, upper, corners)
-
-    def visit(self, points: Array, boxes: Boxes) -> bool:
-        """Evaluate a point in each box, push the best ones on, and replay likely violations."""
-        self._visits += 1
-        values = self.question.network.evaluate(points)
-        boxes.promise[:] = -np.inf
-        for index in range(len(self.question.alternatives)):
-            here = np.flatnonzero(boxes.open[:, index])
-            if not here.size:
-                continue
-            found = self._margins.of_one(values[here], index)
-            boxes.promise[here] = np.maximum(boxes.promise[here], found)
-            best = np.argsort(-found, kind="stable")[:8]
-            start, height = points[here[best]], found[best]
-            self._note(float(height[0]))
-            if self._visits % 4 == 1 and not height[0] >= 0.0:
-                which = np.full(len(start), index, np.int64)
-                start, height = climb(
-                    self.question,
-                    self._margins,
-                    which,
-                    start,
-                    self._lattices[index],
-                    10,
-                    self.deadline,
-                )
-            if self._try(index, start, height):
-                return True
-        # The next round takes four times as long as all before.
-        due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
-        if self.deadline == math.inf:  # nothing may hang on the clock: a seed gives one answer
-            due = self._visits >= ATTACK_VISITS * 4**self._rounds
-        return bool(due and self._rounds and self._attack(np.asarray(boxes.open.any(axis=0))))
-
-    def attack(self, search: Search) -> Verdict | None:
-        """Look for a counterexample among the alternatives that are open."""
-        open_ = np.zeros(len(self.question.alternatives), np.bool_)
-        for boxes in search.open_boxes():
-            open_ |= boxes.open.any(axis=0)
-        return self._refuted() if self.found is not None or self._attack(open_) else None
-
-    def _attack(self, open_: NDArray[np.bool_]) -> bool:
-        """Attack open alternatives box by box, with more points each time."""
-        begun = time.monotonic()
-        for members in self._boxes:
-            asked = np.array([index for index in members if open_[index]], np.int64)[:ATTACKED]
-            if not asked.size or time.monotonic() > self.deadline:
-                continue
-            which, points, height = falsify(
-                self.question,
-                self._margins,
-                asked,
-                self._lattices[members[0]],
-                self.rng,
-                self.deadline,
-                self._rounds,
-            )
-            for index in dict.fromkeys(which.tolist()):
-                own = np.flatnonzero(which == index)[:4]
-                if self._try(int(index), points[own], height[own]):
-                    return True
-        self._rounds += 1
-        self._attacking += time.monotonic() - begun
-        return False
-
-    def verdict(self, search: Search) -> Verdict:
-        """Return the verdict of a search that has ended."""
-        if self.found is not None:
-            return self._refuted()
-        if self.marginal is not None and self.errors is None:
-            self.note = "the counterexample holds in rationals; the file's float runtime differs"
-            return Refuted((self.marginal,), Method.ATTACK)
-        if not search.waiting:
-            return Proved(Method.LINEAR if search.bounded == 1 else Method.SPLIT, search.closed)
-        if search.waiting == search.stuck:
-            return Unknown("the rounding of float64 hides the answer near the limit")
-        if search.interrupted:
-            return Unknown(INTERRUPTED)
-        if time.monotonic() > self.deadline:
+    open_ = np.zeros(len(question.alternatives), np.bool_)
+    for boxes in search.open_boxes():
+        open_ |= boxes.open.any(axis=0)
+    which = np.flatnonzero(open_).tolist()
+    if not which:
+        return None
+    decision = decide_by_phases(question, Phased(deadline, seed=effort.seed), which=which)
+    match decision.verdict:
+        case Proved():
+            return decision.verdict
+        case Refuted(witnesses=witnesses):
+            for witness in witnesses:
+                for index in which:
+                    found = goal.replays.replay_exact(question.alternatives[index], witness.point)
+                    if found is not None and goal.take(found):
+                        return goal.verdict(search)
+            return None
+        case Unknown():
+            if time.monotonic() < deadline:
+                return decision.verdict
             return Unknown("the time limit")
-        return Unknown("the number of boxes")
-
-    def reach(self, search: Search) -> float:
-        """Return a proved bound of the margin over all alternatives."""
-        if self.found is not None or self.marginal is not None:
-            return math.inf
-        return float(max(search.reach(len(self.question.alternatives)).max(initial=-np.inf), 0.0))
-
-    def _refuted(self) -> Refuted:
-        assert self.found is not None
-        return Refuted((self.found,), Method.ATTACK)
-
-    def _note(self, height: float) -> None:
-        self.attained = max(self.attained, height)
-
-    def _try(self, index: int, points: Array, height: Array) -> bool:
-        """Replay the points that look like counterexamples, the best of them first."""
-        order = np.argsort(-height, kind="stable")
-        if order.size:
-            self._note(float(height[order[0]]))
-        for place in order[:4]:
-            if not height[place] >= -1e-6:
-                break
-            if self._replay(self.question.alternatives[index], index, points[place]):
-                return True
-        return False
-
-    def _replay(self, alternative: Alternative, index: int, point: Array) -> bool:
-        """Return whether a point is a counterexample, in rationals and in the files' runtimes."""
-        lattice = self._lattices[index]
-        snapped = lattice.snap(point)
-        exact = lattice.exact(snapped).tolist()
-        if not alternative.region.contains(exact):
-            return False
-        rows = self.question.network.evaluate(np.array([exact], dtype=object), exact=True)[0]
-        real = self.question.holds(alternative, exact, rows)
-        slack = [self.question.limits[row] - rows[row] for row, _ in alternative.atoms]
-        floats = None if lattice.pins else self._floats(snapped, exact)
-        margin = min(slack, default=Fraction(0))
-        shown = None if floats is None else float(self._margin(alternative, floats))
-        witness = Witness(tuple(exact), margin, shown)
-        agrees = floats is None or self.question.claim.holds(floats)
-        if self.errors is not None:
-            if floats is not None and agrees:
-                self.found = witness
-            return self.found is not None
-        if real and agrees:
-            self.found = witness
-        elif real and self.marginal is None:
-            self.marginal = witness
-        return self.found is not None
-
-    def _margin(self, alternative: Alternative, values: list[Fraction]) -> Fraction:
-        """Return the margin that the claim's variables have at these values; 0 without atoms."""
-        question = self.question
-        slack = []
-        for row, _ in alternative.atoms:
-            slack.append(question.limits[row] - question.row(row, values))
-        return min(slack, default=Fraction(0))
-
-    def _floats(self, point: Array, exact: list[Fraction]) -> list[Fraction] | None:
-        """Return all variables of the claim as the files' runtimes have them; None without them."""
-        question = self.question
-        if not self.replayers or any(one is None for one in self.replayers):
-            return None
-        values: dict[int, Fraction] = {v: exact[c] for v, c in question.columns.items()}
-        for source, replayer in zip(question.sources, self.replayers, strict=True):
-            assert replayer is not None
-            try:
-                seen = self._seen(source, replayer, point)
-            except ValueError:
-                return None
-            if not all(math.isfinite(value) for value in seen.values()):
-                return None
-            values |= {variable: Fraction(value) for variable, value in seen.items()}
-        if len(values) < question.claim.size:
-            return None
-        return [values[index] for index in range(question.claim.size)]
-
-    def _seen(self, source: Source, replayer: Replayer, point: Array) -> dict[int, float]:
-        """Return the variables of a source's hidden and output tensors as its runtime has them."""
-        inputs = point[source.inputs][None]
-        outputs = replayer.outputs(inputs)[0]
-        found: dict[int, float] = {}
-        for declared in source.declared:
-            first = 0
-            for tensor in (t for t in self.question.claim.tensors if t.network == declared):
-                if tensor.part is Part.INPUT:
-                    continue
-                if tensor.part is Part.OUTPUT:
-                    seen = outputs[first : first + tensor.size]
-                    first += tensor.size
-                else:
-                    name = str(tensor.node)
-                    seen = replayer.hidden(inputs, [name])[name][0]
-                numbers = range(tensor.first, tensor.first + tensor.size)
-                found |= dict(zip(numbers, map(float, seen), strict=False))
-        return found

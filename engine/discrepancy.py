@@ -21,12 +21,12 @@ from .agreement import within
 from .answer import Effort
 from .bounder import Planes, bounder
 from .branch import Boxes, Judged, Limits, Search
-from .decide import Replayer
 from .falsify import Margins, climb, falsify
 from .halves import Half, contracted
 from .network import Network
 from .question import Question, ask
 from .region import Lattice, Region
+from .replayed import Replayer
 from .rounding import UNDERFLOW, UNIT, float_below, gamma
 
 Array = NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,8 +19,15 @@ Form = tuple[Sequence[Fraction | int | float], Fraction | int | float, bool]
 """Coefficients of the outputs, a constant, strictness: the form is at most (below) 0."""
 
 
+Box = tuple[Any, Any]
+"""Corners of a box."""
+
+
 def question_of(
-    network: Network, box: tuple, cases: Sequence[Sequence[Form]], boxes: Sequence | None = None
+    network: Network,
+    box: Box,
+    cases: Sequence[Sequence[Form]],
+    boxes: Sequence[Box] | None = None,
 ) -> Question:
     """Return the question whether the outputs meet all forms of some case in a box.
 
@@ -41,7 +49,9 @@ def question_of(
             atoms.append(Atom(Polynomial({(index,): Fraction(-1), (): Fraction(low)})))
             atoms.append(Atom(Polynomial({(index,): Fraction(1), (): -Fraction(high)})))
         for slopes, constant, strict in forms:
-            terms = {(inputs + at,): Fraction(value) for at, value in enumerate(slopes)}
+            terms: dict[tuple[int, ...], Fraction] = {
+                (inputs + at,): Fraction(value) for at, value in enumerate(slopes)
+            }
             atoms.append(Atom(Polynomial({**terms, (): Fraction(constant)}), strict))
         made.append(tuple(atoms))
     return ask(Claim((Declared("N"),), tensors, tuple(made), "test"), [network])

@@ -22,7 +22,11 @@ def _digest() -> str:
     """Return a name for the sources that compiled functions are made of."""
     here = Path(__file__).resolve().parent
     found = hashlib.sha256(numba.__version__.encode())
-    for path in [*sorted(here.glob("*.py")), here.parent / "rounding.py", here.parent / "layers.py"]:
+    for path in [
+        *sorted(here.glob("*.py")),
+        here.parent / "rounding.py",
+        here.parent / "layers.py",
+    ]:
         found.update(path.name.encode())
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
@@ -36,4 +40,4 @@ def _folder() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):  # what the user says comes first
-    numba.config.CACHE_DIR = str(_folder())
+    numba.config.CACHE_DIR = str(_folder())  # type: ignore[attr-defined]

@@ -221,4 +221,44 @@ def pack_pair(first: Stages, second: Stages) -> PackedPair:
     )
 
 
+class PairRows(NamedTuple):
+    """Rows over the outputs of two networks.
+
+    Attributes:
+        first, second, apart: ``(rows, outputs)`` coefficients of x, y and d, exact.
+        direct: ``(rows, inputs)``.
+        bias: ``(rows,)``.
+    """
+
+    first: Array
+    second: Array
+    apart: Array
+    direct: Array
+    bias: Array
+
+
+def pair_rows(first: Array, second: Array, direct: Array, bias: Array) -> PairRows:
+    """Return rows over x and y with all that can be said of d said of d.
+
+    Where coefficients a of x and b of y have opposite signs, the smaller magnitude m goes to d:
+    ``a x + b y = (a - m) x + (b + m) y + m (x - y)``, as long as that is exact.
+
+    Args:
+        first: ``(rows, outputs)``.
+        second: ``(rows, outputs)``.
+        direct: ``(rows, inputs)``.
+        bias: ``(rows,)``.
+    """
+    apart = np.where(first * second < 0.0, np.sign(first), 0.0)
+    apart = apart * np.minimum(np.abs(first), np.abs(second))
+    whole = np.minimum(np.abs(first), np.abs(second)) == np.abs(apart)
+    rest1, rest2 = first - apart, second + apart
+    exact = whole & (rest1 + apart == first) & (rest2 - apart == second)
+    exact &= (rest1 == 0.0) | (rest2 == 0.0)
+    integers = (np.floor(first) == first) & (np.floor(second) == second)
+    exact &= integers & (np.abs(first) < 2.0**52) & (np.abs(second) < 2.0**52)
+    kept = np.where(exact, apart, 0.0)
+    return PairRows(first - kept, second + kept, kept, direct, bias)
+
+
 assert [int(state) for state in State] == [0, 1, 2, 3]  # `line_of` spells them

@@ -9,8 +9,6 @@ backwards through the lines and difference rules of every stage (`pairs_back.py`
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +28,7 @@ from .zonotopes import (
     SLOPE2,
     activate_scalars,
     affine_scalars,
+    blame_symbols,
     charge_scalars,
     compact,
     concretise,
@@ -40,85 +39,9 @@ from .zonotopes import (
     mixed_three,
     note_signs,
     scaled,
-    shares,
 )
 
 Array = NDArray[np.float64]
-
-
-class PairRows(NamedTuple):
-    """Rows over the outputs of two networks.
-
-    Attributes:
-        first, second, apart: ``(rows, outputs)`` coefficients of x, y and d, exact.
-        direct: ``(rows, inputs)``.
-        bias: ``(rows,)``.
-    """
-
-    first: Array
-    second: Array
-    apart: Array
-    direct: Array
-    bias: Array
-
-
-def pair_rows(first: Array, second: Array, direct: Array, bias: Array) -> PairRows:
-    """Return rows over x and y with all that can be said of d said of d.
-
-    Where coefficients a of x and b of y have opposite signs, the smaller magnitude m goes to d:
-    ``a x + b y = (a - m) x + (b + m) y + m (x - y)``, as long as that is exact.
-
-    Args:
-        first: ``(rows, outputs)``.
-        second: ``(rows, outputs)``.
-        direct: ``(rows, inputs)``.
-        bias: ``(rows,)``.
-    """
-    apart = np.where(first * second < 0.0, np.sign(first), 0.0)
-    apart = apart * np.minimum(np.abs(first), np.abs(second))
-    whole = np.minimum(np.abs(first), np.abs(second)) == np.abs(apart)
-    rest1, rest2 = first - apart, second + apart
-    exact = whole & (rest1 + apart == first) & (rest2 - apart == second)
-    exact &= (rest1 == 0.0) | (rest2 == 0.0)
-    integers = (np.floor(first) == first) & (np.floor(second) == second)
-    exact &= integers & (np.abs(first) < 2.0**52) & (np.abs(second) < 2.0**52)
-    kept = np.where(exact, apart, 0.0)
-    return PairRows(first - kept, second + kept, kept, direct, bias)
-
-
-@njit(cache=True, nogil=True)
-def _blame(pair, k, live, count, inputs, x, y, d, symbols, so_far, places, rules, t, share):
-    """Fill the shares of stage k's unstable neurons, and note the symbols that they add.
-
-    Args:
-        symbols: `(3, neurons)` the neurons of f's, g's and the difference's symbols.
-        so_far: their numbers before this stage.
-        share: `(3, neurons, inputs)` shares of the neurons' x, y and d.
-    """
-    begin = pair.offset[k]
-    of_f, of_g, of_d = so_far
-    by_f = share[0][symbols[0, :of_f]][:, :inputs]
-    by_g = share[1][symbols[1, :of_g]][:, :inputs]
-    known = np.zeros((of_f + of_g + of_d, inputs))
-    known[:of_g] = by_g
-    known[of_g : of_g + of_f] = by_f
-    known[of_g + of_f :] = share[2][symbols[2, :of_d]][:, :inputs]
-    f, g, h = of_f, of_g, of_d
-    for j in range(count[k]):
-        n, p = begin + live[begin + j], places[j]
-        if t[HALF1, n] > 0.0:
-            shares(x[:, p], inputs, by_f, share[0, n, :inputs])
-            symbols[0, f] = n
-            f += 1
-        if t[HALF2, n] > 0.0:
-            shares(y[:, p], inputs, by_g, share[1, n, :inputs])
-            symbols[1, g] = n
-            g += 1
-        if t[HALF1, n] > 0.0 and t[HALF2, n] > 0.0:
-            shares(d[:, p], inputs, known, share[2, n, :inputs])
-            if rules[OF_H, j] > 0.0:
-                symbols[2, h] = n
-                h += 1
 
 
 @njit(cache=True, nogil=True)
@@ -222,8 +145,9 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
         cut: `(rows,)` a row whose bound reaches its cut is not followed further.
         deep: whether to pass backwards.
         low: `(boxes, rows)` filled with proved lower bounds, rounded outward.
-        base: `(boxes, rows)` filled for rows that were followed backwards, -inf elsewhere: on the
-            box ``z >= base + sum of |slope| * distance from the corner where the slopes are least``.
+        base: `(boxes, rows)` filled for rows that were followed backwards, -inf elsewhere; on the
+            box z is at least base plus the sum of |slope| times the distance from the corner where
+            the slopes are least.
         slopes: `(boxes, rows, inputs)` filled with the slopes of that plane.
         parts: `(boxes, rows, inputs)` filled with how much each input is to be blamed.
     """
@@ -350,7 +274,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
             kept = count[k]
             if guide:
                 so_far = (of_f, of_g, of_d)
-                _blame(
+                blame_symbols(
                     pair,
                     k,
                     live,

@@ -34,6 +34,7 @@ def relax(row, table, begin, columns):
         c = plus * table[US, at] + minus * table[DS, at]
         shift += plus * table[UT, at] + minus * table[DT, at] + c * table[BIAS, at]
         error += plus * table[UM, at] - minus * table[DM, at] + abs(c) * table[SIZE, at]
+        error += (plus - minus) * UNDERFLOW  # infinite where a coefficient is
         row[j] = c
     return shift, error
 

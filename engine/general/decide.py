@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..claim import Claim
 from ..answer import Answer, Effort
+from ..claim import Claim
 from ..rounding import RUNTIME_ASSUMPTION
 from ..verdict import Method, Proved, Refuted, Unknown
 from .problem import Problem, prepare

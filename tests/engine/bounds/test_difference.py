@@ -21,9 +21,9 @@ from secateur.engine.bounds.difference import (
     aligned,
     line_of,
     pack_pair,
+    pair_rows,
     pair_rule,
 )
-from secateur.engine.bounds.pairs import pair_rows
 from secateur.engine.bounds.pairs_back import below_difference, below_relu, reduced
 from secateur.engine.network import Piecewise, State
 from secateur.engine.rounding import UNIT

@@ -14,9 +14,9 @@ from twins import chain, staged_trace, twins
 
 from secateur.engine.agreement import within
 from secateur.engine.bounder import Paired, Single, bounder
-from secateur.engine.bounds.difference import aligned, pack_pair
+from secateur.engine.bounds.difference import aligned, pack_pair, pair_rows
 from secateur.engine.bounds.packed import LOWER, UPPER, pack
-from secateur.engine.bounds.pairs import bound_pairs, pair_rows
+from secateur.engine.bounds.pairs import bound_pairs
 from secateur.engine.bounds.pairs_linear import bound_pairs_linear
 from secateur.engine.bounds.rows import bound_rows
 from secateur.engine.network import Network, Piecewise, State

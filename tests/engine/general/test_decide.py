@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from secateur.engine.claim import Claim
 from secateur.engine.answer import Answer, Effort
+from secateur.engine.claim import Claim
 from secateur.engine.errors import InputError
 from secateur.engine.formats.vnnlib_claims import read_claim
 from secateur.engine.general.decide import decide_general

@@ -1,0 +1,309 @@
+"""The goal of settling every alternative of a question: no box with a point that satisfies one."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .answer import INTERRUPTED
+from .bounder import Planes
+from .branch import Boxes, Judged, Search
+from .closing import excluded
+from .falsify import Margins, climb, falsify
+from .halves import Half, contracted, exclusive
+from .question import Alternative, Question
+from .region import Lattice
+from .replayed import Found, Replays
+from .rounding import NEAR_ZERO, float_above
+from .verdict import Method, Proved, Refuted, Unknown, Verdict
+from .witness import Witness
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.uint8]
+Places = NDArray[np.int64]
+Truths = NDArray[np.bool_]
+
+ATTACKED: Final = 64
+"""Alternatives of one box that an attack takes on together; the others wait for the search."""
+
+ATTACK_SHARE: Final = 0.15
+"""Of the time spent so far, what attacks during the search may have taken."""
+
+ATTACK_VISITS: Final = 8
+"""Without a time limit: batches of boxes before the first attack during the search. Each round
+takes four times more points than the one before, and waits for four times more batches."""
+
+TIES: Final = 4
+"""Boxes of a batch, an alternative, that are taken to rationals."""
+
+
+@dataclass(slots=True, eq=False)
+class Cases:
+    """The goal of settling every alternative of a question on every box."""
+
+    question: Question
+    replays: Replays
+    errors: Array | None
+    begun: float
+    deadline: float
+    rng: np.random.Generator
+    cut: Array = field(init=False)
+    found: Witness | None = field(init=False, default=None)
+    marginal: Witness | None = field(init=False, default=None)
+    attained: float = field(init=False, default=-math.inf)
+    note: str = field(init=False, default="")
+    _margins: Margins = field(init=False)
+    _lattices: list[Lattice] = field(init=False)
+    _boxes: list[list[int]] = field(init=False)
+    _cuts: list[Array] = field(init=False)
+    _rows: list[NDArray[np.int64]] = field(init=False)
+    _visits: int = field(init=False, default=0)
+    _rounds: int = field(init=False, default=0)
+    _attacking: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        question = self.question
+        dtype = question.network.origin.dtype
+        self._margins = Margins.of(question, question.alternatives)
+        places: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[int]] = {}
+        for index, one in enumerate(question.alternatives):
+            key = (one.region.exact_lower, one.region.exact_upper)
+            places.setdefault(key, []).append(index)
+        self._boxes = list(places.values())
+        lattices = {
+            members[0]: question.alternatives[members[0]].region.lattice(dtype)
+            for members in self._boxes
+        }
+        first = {index: members[0] for members in self._boxes for index in members}
+        self._lattices = [lattices[first[index]] for index in range(len(first))]
+        self._rows, self._cuts = [], []
+        self.cut = np.full(question.rows, -np.inf)
+        for one in question.alternatives:
+            self._rows.append(np.array([row for row, _ in one.atoms], dtype=np.int64))
+            cuts = [self._cut(row, strict) for row, strict in one.atoms]
+            self._cuts.append(np.array(cuts))
+            for (row, _), cut in zip(one.atoms, cuts, strict=True):
+                self.cut[row] = max(self.cut[row], cut)
+
+    def _cut(self, row: int, strict: bool) -> float:
+        """Return the least float that a row's value must reach so that the atom fails."""
+        limit = self.question.limits[row]
+        if self.errors is not None:
+            if not np.isfinite(self.errors[row]):
+                return math.inf
+            limit += Fraction(float(self.errors[row]))
+        cut = float_above(limit)
+        return cut if strict or Fraction(cut) > limit else float(np.nextafter(cut, np.inf))
+
+    def roots(self) -> tuple[Array, Array, Flags]:
+        """Return a box for each region of the alternatives, and which of them are open there."""
+        open_ = np.zeros((len(self._boxes), len(self.question.alternatives)), np.uint8)
+        for box, members in enumerate(self._boxes):
+            open_[box, members] = 1
+        firsts = [self.question.alternatives[members[0]].region for members in self._boxes]
+        lower, upper = [r.lower for r in firsts], [r.upper for r in firsts]
+        return np.array(lower), np.array(upper), open_
+
+    @property
+    def scale(self) -> Array:
+        """``(alternatives,)`` margins are compared as they are."""
+        return np.ones(len(self.question.alternatives))
+
+    def wanted(self, open_: Flags) -> Flags:
+        """Return the rows of the open alternatives."""
+        out = np.zeros((len(open_), self.question.rows), np.uint8)
+        for index, rows in enumerate(self._rows):
+            out[:, rows] |= open_[:, index, None]
+        return out
+
+    def judge(self, boxes: Boxes, planes: Planes) -> Judged:
+        """Return which alternatives stay open, where, and whom to blame."""
+        count, inputs = boxes.lower.shape
+        open_, reach = boxes.open.copy(), np.full(boxes.open.shape, -np.inf)
+        blame = np.zeros((count, inputs))
+        lower, upper = np.full((count, inputs), np.inf), np.full((count, inputs), -np.inf)
+        corners, worst = 0.5 * boxes.lower + 0.5 * boxes.upper, np.full(count, -np.inf)
+        for index, (rows, cuts) in enumerate(zip(self._rows, self._cuts, strict=True)):
+            here = np.flatnonzero(open_[:, index])
+            if not here.size:
+                continue
+            if not rows.size:
+                lower[here], upper[here] = boxes.lower[here], boxes.upper[here]
+                reach[here, index] = np.inf
+                continue
+            missing = cuts - planes.low[np.ix_(here, rows)]
+            missing = np.where(np.isnan(missing), np.inf, missing)  # says nothing, closes nothing
+            nearest = missing.argmin(axis=1)
+            least = missing[np.arange(here.size), nearest]
+            reach[here, index] = least
+            open_[here[~(least > 0.0)], index] = 0
+            still = least > 0.0
+            here, nearest, least = here[still], nearest[still], least[still]
+            halves = [
+                Half(planes.base[here, row], planes.slopes[here, row], cuts[place])
+                for place, row in enumerate(rows)
+            ]
+            whole = boxes.lower[here], boxes.upper[here]
+            low, high = contracted(*whole, halves)
+            empty = np.asarray((low > high).any(axis=1))
+            if rows.size > 1:
+                empty |= exclusive(*whole, halves, (low, high))
+            if self.errors is None:
+                empty |= self._ties(index, here, low, high, least, empty)
+            open_[here[empty], index] = 0
+            kept = ~empty
+            here, nearest, least = here[kept], nearest[kept], least[kept]
+            lower[here] = np.minimum(lower[here], low[kept])
+            upper[here] = np.maximum(upper[here], high[kept])
+            row = rows[nearest]
+            part = planes.parts[here, row]
+            blame[here] += part / np.where(least > 0.0, least, 1.0)[:, None]
+            slope = planes.slopes[here, row]
+            corner = np.where(slope > 0.0, boxes.lower[here], boxes.upper[here])
+            corner = np.where(slope == 0.0, corners[here], corner)
+            more = least > worst[here]
+            corners[here[more]], worst[here[more]] = corner[more], least[more]
+        return Judged(open_, reach, blame, lower, upper, corners)
+
+    def _ties(
+        self, index: int, here: Places, low: Array, high: Array, least: Array, empty: Truths
+    ) -> Truths:
+        """Return which boxes that miss by rounding alone are settled in rationals."""
+        out = np.zeros(here.size, np.bool_)
+        rows = self._rows[index]
+        size = 1.0 + np.abs(self.question.bias[rows]).max(initial=0.0)
+        near = np.flatnonzero((least <= NEAR_ZERO * size) & ~empty)
+        for at in near[:TIES]:
+            if time.monotonic() > self.deadline:
+                break
+            out[at] = excluded(self.question, self.question.alternatives[index], low[at], high[at])
+        return out
+
+    def visit(self, points: Array, boxes: Boxes) -> bool:
+        """Evaluate a point in each box, push the best ones on, and replay likely violations."""
+        self._visits += 1
+        values = self.question.network.evaluate(points)
+        boxes.promise[:] = -np.inf
+        for index in range(len(self.question.alternatives)):
+            here = np.flatnonzero(boxes.open[:, index])
+            if not here.size:
+                continue
+            found = self._margins.of_one(values[here], index)
+            boxes.promise[here] = np.maximum(boxes.promise[here], found)
+            best = np.argsort(-found, kind="stable")[:8]
+            start, height = points[here[best]], found[best]
+            self._note(float(height[0]))
+            if self._visits % 4 == 1 and not height[0] >= 0.0:
+                which = np.full(len(start), index, np.int64)
+                start, height = climb(
+                    self.question,
+                    self._margins,
+                    which,
+                    start,
+                    self._lattices[index],
+                    10,
+                    self.deadline,
+                )
+            if self._try(index, start, height):
+                return True
+        # The next round takes four times as long as all before.
+        due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
+        if self.deadline == math.inf:  # nothing may hang on the clock: a seed gives one answer
+            due = self._visits >= ATTACK_VISITS * 4**self._rounds
+        return bool(due and self._rounds and self._attack(np.asarray(boxes.open.any(axis=0))))
+
+    def attack(self, search: Search) -> Verdict | None:
+        """Look for a counterexample among the alternatives that are open."""
+        open_ = np.zeros(len(self.question.alternatives), np.bool_)
+        for boxes in search.open_boxes():
+            open_ |= boxes.open.any(axis=0)
+        return self._refuted() if self.found is not None or self._attack(open_) else None
+
+    def _attack(self, open_: NDArray[np.bool_]) -> bool:
+        """Attack open alternatives box by box, with more points each time."""
+        begun = time.monotonic()
+        for members in self._boxes:
+            asked = np.array([index for index in members if open_[index]], np.int64)[:ATTACKED]
+            if not asked.size or time.monotonic() > self.deadline:
+                continue
+            which, points, height = falsify(
+                self.question,
+                self._margins,
+                asked,
+                self._lattices[members[0]],
+                self.rng,
+                self.deadline,
+                self._rounds,
+            )
+            for index in dict.fromkeys(which.tolist()):
+                own = np.flatnonzero(which == index)[:4]
+                if self._try(int(index), points[own], height[own]):
+                    return True
+        self._rounds += 1
+        self._attacking += time.monotonic() - begun
+        return False
+
+    def verdict(self, search: Search) -> Verdict:
+        """Return the verdict of a search that has ended."""
+        if self.found is not None:
+            return self._refuted()
+        if self.marginal is not None and self.errors is None:
+            self.note = "the counterexample holds in rationals; the file's float runtime differs"
+            return Refuted((self.marginal,), Method.ATTACK)
+        if not search.waiting:
+            return Proved(Method.LINEAR if search.bounded == 1 else Method.SPLIT, search.closed)
+        if search.waiting == search.stuck:
+            return Unknown("the rounding of float64 hides the answer near the limit")
+        if search.interrupted:
+            return Unknown(INTERRUPTED)
+        if time.monotonic() > self.deadline:
+            return Unknown("the time limit")
+        return Unknown("the number of boxes")
+
+    def reach(self, search: Search) -> float:
+        """Return a proved bound of the margin over all alternatives."""
+        if self.found is not None or self.marginal is not None:
+            return math.inf
+        return float(max(search.reach(len(self.question.alternatives)).max(initial=-np.inf), 0.0))
+
+    def _refuted(self) -> Refuted:
+        assert self.found is not None
+        return Refuted((self.found,), Method.ATTACK)
+
+    def _note(self, height: float) -> None:
+        self.attained = max(self.attained, height)
+
+    def _try(self, index: int, points: Array, height: Array) -> bool:
+        """Replay the points that look like counterexamples, the best of them first."""
+        order = np.argsort(-height, kind="stable")
+        if order.size:
+            self._note(float(height[order[0]]))
+        for place in order[:4]:
+            if not height[place] >= -1e-6:
+                break
+            if self._replay(self.question.alternatives[index], index, points[place]):
+                return True
+        return False
+
+    def _replay(self, alternative: Alternative, index: int, point: Array) -> bool:
+        """Return whether a point is a counterexample, by rationals and by the files' runtimes."""
+        found = self.replays.replay(alternative, self._lattices[index], point)
+        return found is not None and self.take(found)
+
+    def take(self, found: Found) -> bool:
+        """Return whether a replayed point is a counterexample in the arithmetic asked about."""
+        if self.errors is not None:
+            counts = bool(found.computed)
+        else:
+            counts = found.real and found.computed is not False
+            if found.real and not counts and self.marginal is None:
+                self.marginal = found.witness
+        if counts:
+            self.found = found.witness
+        return counts
