@@ -59,9 +59,11 @@ def run(options: Options) -> Exit:
     terminal = Terminal.of(options)
     checks = [*_machine(), *(_package(name) for name in NEEDED)]
     with terminal.progress("self-test") as show:
-        for step, test in enumerate((_bounds, _linear_programs, _kernels, _files), start=1):
+        for step, test in enumerate(
+            (_bounds, _linear_programs, _kernels, _claims, _files), start=1
+        ):
             checks.append(_tried(test, options.seed))
-            show(checks[-1].name, step, 4)
+            show(checks[-1].name, step, len(tests))
     checks += _solvers()
     sick = [check for check in checks if check.needed and not check.ok]
     end = Exit.WRONG if sick else Exit.DONE
@@ -157,6 +159,15 @@ def _kernels(seed: int) -> str:
     verdict = branch(seed)
     _expect(isinstance(verdict, Proved), f"the verdict is {verdict}")
     return "compiled, or taken from the cache, and a proof by branching found"
+
+
+def _claims(seed: int) -> str:
+    from ..engine.verdict import Proved
+    from .selftest import claims
+
+    verdicts = claims(seed)
+    _expect(all(isinstance(one, Proved) for one in verdicts), f"the verdicts are {verdicts}")
+    return "claims about one network and about two proved"
 
 
 def _files(seed: int) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
-from ..engine.network import Network
+from ..engine.agreement import within
+from ..engine.answer import Effort as Spent
+from ..engine.decide import decide
+from ..engine.network import Affine, Network
+from ..engine.question import ask
 from ..engine.region import Region
 from ..engine.verdict import Verdict
 from ..redundancy.phase import Effort, decide_phases
@@ -36,3 +43,21 @@ def branch(seed: int = 0) -> Verdict:
     network, region = diamond()
     effort = Effort(seconds=COMPILING, samples=64, starts=2, climbs=2, workers=1, seed=seed)
     return decide_phases(network, region, effort).findings[-1].verdict
+
+
+def claims(seed: int = 0) -> tuple[Verdict, Verdict]:
+    """Return the verdicts on two claims: on the diamond alone, and beside a twin of it.
+
+    Its output stays at 0 on the box, and so within 1/4 of a twin's whose bias is 1/8 higher; the
+    loops that bound rows of one network and of two are compiled.
+    """
+    network, region = diamond()
+    last = network.by_name[network.output].layer
+    assert isinstance(last, Affine)
+    twin = network.with_layers({network.output: replace(last, bias=last.bias + 0.125)})
+    effort = Spent(COMPILING, seed, workers=1)
+    verdicts = []
+    for other in (network, twin):
+        claim = within(network, other, region, Fraction(1, 4))
+        verdicts.append(decide(ask(claim, [network, other]), effort).verdict)
+    return verdicts[0], verdicts[1]

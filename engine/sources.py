@@ -165,11 +165,14 @@ class Merged:
         direct = [np.zeros((count, self.size))]
         outputs = [np.zeros((count, source.network.size_out)) for source in self.sources]
         for row, form in enumerate(forms):
+            places: dict[tuple[int, str, int], Fraction] = {}
             for number, value in form.items():
                 if number < self.size:
                     self._write(direct, row, number, value)
-                    continue
-                at, node, index = self.reads[number]
+                else:  # copies of a network share their values: what is said of them adds up
+                    place = self.reads[number]
+                    places[place] = places.get(place, Fraction(0)) + value
+            for (at, node, index), value in places.items():
                 network = self.sources[at].network
                 if (at, node) not in blocks:
                     blocks[at, node] = [np.zeros((count, network.by_name[node].size))]

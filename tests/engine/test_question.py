@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from strategies import dense_networks, graph_networks
 from twins import twins
 
+from secateur.engine.agreement import within
 from secateur.engine.claim import Atom, Claim, Declared, Part, Polynomial, Tensor
 from secateur.engine.errors import InputError, RegionError, UnsupportedError
 from secateur.engine.network import Affine, Input, Network, Node, Origin
 from secateur.engine.operators import Dense
 from secateur.engine.question import ask
+from secateur.engine.region import Region
 
 eighth = st.integers(-16, 16).map(lambda n: Fraction(n, 8))
 coefficients = st.one_of(
@@ -355,3 +357,16 @@ def test_a_claim_checks_its_numbers():
         replace(claim, tensors=claim.tensors[1:])
     with pytest.raises(InputError, match="no variable"):
         replace(claim, cases=((over({(7,): 1}),),))
+
+
+def test_what_is_said_of_copies_adds_up() -> None:
+    network = Network.dense([np.array([[1.0, 2.0], [-1.0, 1.0]])], [np.array([0.5, 3.0])])
+    region = Region.box([-1.0, -1.0], [1.0, 1.0])
+    question = ask(within(network, network, region, Fraction(1, 8)), [network, network])
+    assert len(question.sources) == 1
+    points = np.array([[0.25, 0.5], [-1.0, 1.0]])
+    rows = question.network.evaluate(points, exact=True)
+    assert all(value == Fraction(1, 8) for value in rows.ravel())
+    for point in points.tolist():
+        values = question.values([Fraction(value) for value in point])
+        assert not question.claim.holds(values)
