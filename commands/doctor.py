@@ -59,9 +59,8 @@ def run(options: Options) -> Exit:
     terminal = Terminal.of(options)
     checks = [*_machine(), *(_package(name) for name in NEEDED)]
     with terminal.progress("self-test") as show:
-        for step, test in enumerate(
-            (_bounds, _linear_programs, _kernels, _claims, _files), start=1
-        ):
+        tests = (_bounds, _linear_programs, _kernels, _claims, _files)
+        for step, test in enumerate(tests, start=1):
             checks.append(_tried(test, options.seed))
             show(checks[-1].name, step, len(tests))
     checks += _solvers()
