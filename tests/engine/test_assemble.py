@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import currently_in_test_context, given, reject, settings
 from hypothesis import strategies as st
 from oracle import extremes, reach
 from strategies import dense_networks, networks_with_boxes, points, uneven_networks
@@ -25,7 +25,8 @@ def optimum(assembly, index, sense, program=None):
     program = assembly.program if program is None else program
     outcome = Highs().solve(program.with_objective(vector, constant, sense), Options())
     # HiGHS gives up on a badly scaled program now and then, and says so: no answer, no test.
-    assume(outcome.status is not Status.FAILED)
+    if outcome.status is Status.FAILED and currently_in_test_context():
+        reject()
     assert outcome.status is Status.OPTIMAL
     return outcome.objective
 

@@ -28,6 +28,11 @@ def drawn(seed):
     low = np.where((kind == 0) | (kind == 3), middle, np.where(kind == 1, -np.inf, middle - 1.0))
     high = np.where((kind == 0) | (kind == 1), middle, np.where(kind == 3, np.inf, middle + 1.0))
     integer = (generator.random(columns) < 0.4) & np.isfinite(lower) & np.isfinite(upper)
+    # HiGHS 1.15.1 calls 0 infeasible for an integer between -0.13 and 0.6 read from a file.
+    lower, upper = (
+        np.where(integer, np.floor(lower), lower),
+        np.where(integer, np.ceil(upper), upper),
+    )
     names = np.broadcast_to(np.arange(columns), matrix.shape)
     rows = Rows.full(names, matrix, low, high)
     sense = [Sense.MINIMIZE, Sense.MAXIMIZE][seed % 2]
