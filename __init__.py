@@ -4,6 +4,8 @@ The public face: it computes nothing, and imports nothing before a name is asked
 
 - `load`: a network from an .onnx or .nnet file;
 - `bounds`: proved bounds of its outputs over a region;
+- `compare`: how far two networks are apart over a region, or whether they agree there;
+- `verify`: the answer to a VNN-LIB query;
 - `simplify`: what it can lose on a region without loss, and the smaller network.
 """
 
@@ -11,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .commands.bounds import bounds
+    from .commands.comparison import compare
+    from .commands.verify import verify
     from .engine.formats import load
     from .redundancy.plan import simplify
 
     __version__: str
 
-__all__ = ["__version__", "bounds", "load", "simplify"]
+__all__ = ["__version__", "bounds", "compare", "load", "simplify", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,6 +34,10 @@ def __getattr__(name: str) -> Any:
             from .commands.bounds import bounds
 
             return bounds
+        case "compare":
+            from .commands.comparison import compare
+
+            return compare
         case "load":
             from .engine.formats import load
 
@@ -38,6 +46,10 @@ def __getattr__(name: str) -> Any:
             from .redundancy.plan import simplify
 
             return simplify
+        case "verify":
+            from .commands.verify import verify
+
+            return verify
         case _:
             raise AttributeError(f"secateur has no attribute {name!r}")
 

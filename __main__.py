@@ -14,14 +14,16 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
 from .commands.clock import age
+from .commands.failure import explained
 from .commands.options import (
     ACASXU_URL,
     Amount,
+    Arithmetic,
     Collection,
     Device,
     Exit,
@@ -29,13 +31,10 @@ from .commands.options import (
     How,
     Keep,
     Options,
+    Pick,
     Semantics,
     Side,
 )
-
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
-"""The root of typer's errors about usage; typer takes it from click or from a copy of click, and
-gives no public name to it."""
 
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard, as shells have it."""
@@ -188,6 +187,66 @@ def verify(
     return run(Order(query, stated, serialise_assignments, semantics, limit, began), options)
 
 
+@app.command()
+def compare(
+    context: typer.Context,
+    first: Annotated[Path, typer.Argument(metavar="A", help="Network f: .onnx or .nnet.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Network g: .onnx or .nnet.")],
+    region: Annotated[str, typer.Option(metavar="R", help=REGION)],
+    units: Units = Side.NETWORK,
+    epsilon: Annotated[
+        str | None, typer.Option(metavar="E", help="Ask whether |f - g| <= E on every output.")
+    ] = None,
+    output: Annotated[
+        list[int] | None,
+        typer.Option(metavar="I", help="Ask that of this output; may be given again."),
+    ] = None,
+    top1: Annotated[
+        Pick | None, typer.Option(help="Ask whether g has the same best output as f.")
+    ] = None,
+    band: Annotated[
+        str | None, typer.Option(metavar="D", help="... where f prefers it by more than D.")
+    ] = None,
+    gap: Annotated[
+        float | None,
+        typer.Option(metavar="G", help="Relative width of an enclosure; 0.01 when absent."),
+    ] = None,
+    semantics: Annotated[
+        Arithmetic, typer.Option(help="Arithmetic that is meant.")
+    ] = Arithmetic.REAL,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
+    ] = None,
+    json: Json = None,
+    timeout: Timeout = None,
+    seed: Seed = 0,
+    device: On = Device.CPU,
+    quiet: Quiet = False,
+) -> int:
+    """Enclose how far two networks are apart, or decide whether they agree."""
+    began = context.obj if isinstance(context.obj, float) else time.monotonic()
+    options = _options(json, timeout or None, seed, device, quiet)
+    from .commands.compare import Order, run
+
+    limit = math.inf if timeout is None else timeout
+    order = Order(
+        first=first,
+        second=second,
+        region=region,
+        units=units,
+        epsilon=epsilon,
+        outputs=tuple(output or ()),
+        top1=top1,
+        band=band,
+        gap=gap,
+        semantics=semantics,
+        workers=workers,
+        limit=limit,
+        began=began,
+    )
+    return run(order, options)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def supports(
     capability: Annotated[
@@ -316,32 +375,10 @@ def run(arguments: list[str], began: float | None = None) -> int:
     except Exception as error:
         if os.environ.get("SECATEUR_DEBUG"):
             traceback.print_exc()
-        return _fail(*_explained(error))
+        return _fail(*explained(error))
     if code == INTERRUPTED:  # raised here, or caught by typer and returned
         return _fail("interrupted; files are written whole or not at all", INTERRUPTED)
     return code
-
-
-def _explained(error: Exception) -> tuple[str, int]:
-    """Return the line and the exit code for an error."""
-    if isinstance(error, USAGE_ERROR):
-        message = cast("Any", error).format_message().replace("Value error, ", "")
-        return f"{message.rstrip('.')}; ask secateur --help", Exit.WRONG
-    from .engine.errors import SecateurError
-
-    if isinstance(error, SecateurError):
-        return str(error), Exit.WRONG
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}", Exit.WRONG
-    if isinstance(error, MemoryError):
-        return "the memory does not suffice; take a smaller region or network", Exit.WRONG
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return (
-        f"this is a mistake in secateur itself ({what}); run again with SECATEUR_DEBUG=1 and "
-        "report what it prints",
-        1,
-    )
 
 
 def _fail(message: str, code: int) -> int:

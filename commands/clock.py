@@ -13,8 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 
-class OutOfTime(BaseException):
-    """The time is over; no error, and so no `Exception` that an engine might handle."""
+class OutOfTime(KeyboardInterrupt):
+    """The time is over; no error, and so no `Exception` that an engine might handle.
+
+    A search that is interrupted hands on what it has found; the bell is an interrupt like another.
+    """
 
 
 def age() -> float:

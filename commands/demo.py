@@ -16,10 +16,10 @@ from ..redundancy.phase import Effort
 from ..report import Chapter, write_report
 from .cut import Cut, cut_record, make_cut
 from .maps import Names, winners
-from .options import Exit, Family, Options
+from .options import Exit, Family, Options, cores
 from .record import Record, envelope, network_record, write_record
 from .selftest import branch
-from .simplify import PHASES, cores
+from .simplify import PHASES
 from .targets import check_folder, check_targets
 from .terminal import Terminal, share
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -60,6 +61,21 @@ class Semantics(StrEnum):
     """That of each tensor's declared element type."""
     REAL = "real"
     FLOAT32 = "float32"
+
+
+class Arithmetic(StrEnum):
+    """Whose arithmetic a comparison is about."""
+
+    REAL = "real"
+    FLOAT32 = "float32"
+    """That of the files' element types, as their runtimes compute."""
+
+
+class Pick(StrEnum):
+    """Which output is a network's choice."""
+
+    MIN = "min"
+    MAX = "max"
 
 
 class Amount(StrEnum):
@@ -122,6 +138,13 @@ class Options:
     def silent(self) -> bool:
         """Whether standard output is kept free of words for people."""
         return self.quiet or self.json == Path("-")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _require_cuda() -> None:

@@ -7,7 +7,6 @@ graphs themselves.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,13 +15,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.answer import INTERRUPTED, Answer, Effort
 from ..engine.claim import Claim, Part, Tensor
-from ..engine.answer import Answer, Effort
 from ..engine.errors import InputError, RegionError, UnsupportedError
 from ..engine.formats.bind import Bound, Files, bind
 from ..engine.question import Question, ask
-from ..engine.rounding import float_above
 from ..engine.verdict import Refuted, Unknown
+from .rounding import file_errors, row_errors
 
 Array = NDArray[np.float64]
 
@@ -121,7 +120,8 @@ def _tried(files: Files, semantics: str, effort: Effort, seconds: float) -> Sett
 
 def _second(files: Files, found: Settled, effort: Effort, left: Callable[[], float]) -> Settled:
     """Return what the general engine makes of a claim that stopped short of its time, if more."""
-    short = isinstance(found.answer.verdict, Unknown) and left() > 0.1
+    verdict = found.answer.verdict
+    short = isinstance(verdict, Unknown) and verdict.reason != INTERRUPTED and left() > 0.1
     if not short or any(signature.model is None for signature in files.signatures):
         return found
     seconds = min(left(), max(SECOND_TRY, found.answer.seconds))
@@ -144,10 +144,12 @@ def _by_question(
     effort: Effort,
     left: Callable[[], float],
 ) -> Settled:
+    from ..engine.decide import decide  # its kernels take half a second to load
+
     replayers = [bound.models[source.declared[0]].runtime for source in question.sources]
     errors = None
     if semantics == "computed" and question.alternatives:
-        errors = row_errors(files, question)
+        errors = _errors(files, question)
     answer = decide(question, replace(effort, seconds=left()), replayers, errors)
     if not isinstance(answer.verdict, Refuted):
         return Settled(answer, "question", semantics)
@@ -199,19 +201,8 @@ def _traced(files: Files, inputs: Mapping[str, list[Fraction]]) -> dict[str, lis
     return found
 
 
-def row_errors(files: Files, question: Question) -> Array:
-    """Return by how much float evaluation may take each row of a question from its real value.
-
-    Args:
-        files: the claim and its files.
-        question: asked of them.
-
-    Returns:
-        ``(rows,)`` float64, proved for every input of the question's boxes; infinite where nothing
-        can be said.
-    """
-    from ..engine.general.float_error import float_error
-
+def _errors(files: Files, question: Question) -> Array:
+    """Return ``(rows,)`` by how much float evaluation may take each row from its real value."""
     claim = question.claim
     regions = [one.region for one in question.alternatives]
     lower = np.min([region.lower for region in regions], axis=0)
@@ -222,12 +213,13 @@ def row_errors(files: Files, question: Question) -> Array:
         for network in source.declared:
             tensors = [(t, _names(files, t)) for t in claim.tensors if t.network == network]
             computed = [(t, names) for t, names in tensors if t.part is not Part.INPUT]
-            wanted = list(dict.fromkeys(name for _, names in computed for name in names))
-            found = float_error(path, lower[source.inputs], upper[source.inputs], wanted)
+            wanted = [name for _, names in computed for name in names]
+            box = lower[source.inputs], upper[source.inputs]
+            found = dict(zip(wanted, file_errors(path, *box, wanted), strict=True))
             for tensor, names in computed:
                 whole = np.concatenate([found[name] for name in names])
                 error[tensor.first : tensor.first + tensor.size] = whole
-    return np.array([_row_error(question.forms[row], error) for row in range(question.rows)])
+    return row_errors(question, error)
 
 
 def _names(files: Files, tensor: Tensor) -> list[str]:
@@ -237,12 +229,3 @@ def _names(files: Files, tensor: Tensor) -> list[str]:
     if info is not None:
         return [info.name]
     return [output.name for output in files.signatures[tensor.network].outputs]
-
-
-def _row_error(form: Mapping[int, Fraction], error: Array) -> float:
-    total = Fraction(0)
-    for variable, slope in form.items():
-        if not math.isfinite(error[variable]):
-            return math.inf
-        total += abs(slope) * Fraction(float(error[variable]))
-    return float_above(total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..engine.network import Network
 from ..engine.region import Region
 from ..redundancy.phase import Effort
 from .cut import Cut, cut_record, make_cut, rehearse
-from .options import Amount, Exit, Keep, Options, Side
+from .options import Amount, Exit, Keep, Options, Side, cores
 from .record import Record, envelope, network_record, write_record
 from .selftest import branch
 from .targets import NETWORKS, check_targets, distinct, each_target, slug
@@ -166,13 +165,6 @@ def effort_for(order: Order, options: Options, began: float, left: int) -> Effor
         seconds = max(0.1, (began + options.timeout - time.monotonic()) / left)
     workers = order.workers or min(32, cores())
     return Effort(seconds=seconds, workers=workers, seed=options.seed)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _report(order: Order, network: Network, cuts: list[Cut], record: Record) -> None:

@@ -9,26 +9,24 @@ Source: the VNN-LIB standard, version 2.0, chapter 5.
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
-from rich.markup import escape
-
-from ..engine.claim import Claim
 from ..engine.answer import Answer, Effort
+from ..engine.claim import Claim
 from ..engine.formats.bind import Files, match_files
 from ..engine.formats.vnnlib_claims import read_claim
 from ..engine.verdict import Proved, Refuted, Unknown
 from .assignment import Assigned, assignment, assignment_record, holds, store
 from .clock import OutOfTime, alarm
-from .options import Exit, Options, Semantics
+from .options import Device, Exit, Options, Semantics
 from .record import Record, envelope, number, write_record
 from .settle import Settled, settle
 from .targets import STANDARD_OUTPUT, check_folder, check_targets
-from .terminal import Terminal
 
 RESERVE = 0.3
 """Seconds of the time limit that are kept for what follows an answer."""
@@ -89,6 +87,68 @@ class Outcome:
     assigned: Sequence[Assigned] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Verified:
+    """A query and what became of it.
+
+    Attributes:
+        answer: its verdict is `Proved` where no input satisfies the query, `Refuted` where
+            `assigned` does, `Unknown` else.
+        settled: which engine answered, about whose arithmetic.
+        assigned: of a refuted query the values of all declared tensors, in declared order.
+        claim: the query.
+        files: what was asked.
+    """
+
+    answer: Answer
+    settled: Settled
+    assigned: tuple[Assigned, ...]
+    claim: Claim
+    files: Files
+
+
+def verify(
+    query: str | Path,
+    networks: str | Path | Mapping[str, str | Path],
+    effort: Effort | None = None,
+) -> Verified:
+    """Return the answer to a VNN-LIB query.
+
+    Args:
+        query: VNN-LIB file, version 1 or 2.
+        networks: the file of each network that the query declares, by name; a file alone where
+            there is one. Files end in .onnx or .nnet.
+        effort: how much to spend, and whose arithmetic is meant.
+
+    Raises:
+        InputError: the query or a network cannot be used; the message says what to mend.
+    """
+    effort = effort or Effort()
+    end = time.monotonic() + effort.seconds
+    claim = read_claim(query)
+    if isinstance(networks, Mapping):
+        given = [f"{name}={path}" for name, path in networks.items()]
+    else:
+        given = [str(networks)]
+    files = match_files(claim, given)
+    settled, assigned = _answered(files, effort, lambda: end - time.monotonic())
+    return Verified(settled.answer, settled, assigned, claim, files)
+
+
+def _answered(
+    files: Files, effort: Effort, left: Callable[[], float]
+) -> tuple[Settled, tuple[Assigned, ...]]:
+    """Return the answer to a query and, where it is refuted, the assignment, evaluated again."""
+    settled = settle(files, effort, left)
+    if not isinstance(settled.answer.verdict, Refuted):
+        return settled, ()
+    found = assignment(files, settled)
+    if _stands(files, settled, found):
+        return settled, tuple(found)
+    fallen = Unknown("the counterexample that was found fails when evaluated again")
+    return replace(settled, answer=replace(settled.answer, verdict=fallen)), ()
+
+
 def run(order: Order, options: Options) -> Exit:
     """Print the answer to a query; end DONE if unsat, REFUTED if sat, else UNKNOWN.
 
@@ -118,20 +178,18 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
     outcome.claim = read_claim(order.query)
     outcome.files = match_files(outcome.claim, order.networks)
     effort = Effort(seed=options.seed, semantics=order.semantics.value)
-    outcome.settled = settle(outcome.files, effort, order.left)
+    outcome.settled, outcome.assigned = _answered(outcome.files, effort, order.left)
     outcome.answer = outcome.settled.answer
     match outcome.answer.verdict:
         case Proved():
             outcome.word = "unsat"
         case Refuted():
-            found = assignment(outcome.files, outcome.settled)
-            if _stands(outcome.files, outcome.settled, found):
-                outcome.word, outcome.assigned = "sat", found
-            else:
-                outcome.reason = "the counterexample that was found fails when evaluated again"
+            outcome.word = "sat"
         case Unknown(reason=reason):
-            outcome.word = "timed-out" if order.left() <= 0.0 else "unknown"
-            outcome.reason = reason
+            late = order.left() <= 0.0
+            outcome.word, outcome.reason = "unknown", reason
+            if late:
+                outcome.word, outcome.reason = "timed-out", "the time limit"
         case _ as never:
             assert_never(never)
 
@@ -155,14 +213,15 @@ def _show(order: Order, options: Options, outcome: Outcome) -> None:
         print("\n".join(lines), flush=True)
     if order.store is not None and outcome.assigned:
         store(outcome.assigned, order.store)
-    err = Terminal.of(options).err
-    for line in _words(order, outcome):
-        err.print(escape(line), soft_wrap=True, highlight=False)
+    if not options.silent:  # plain text: a tiny query does not wait for colours and tables
+        print("\n".join(_words(order, options, outcome)), file=sys.stderr)
 
 
-def _words(order: Order, outcome: Outcome) -> list[str]:
+def _words(order: Order, options: Options, outcome: Outcome) -> list[str]:
     answer, seconds = outcome.answer, time.monotonic() - order.began
     words = []
+    if options.device is not Device.CPU:
+        words.append(f"--device {options.device}: every step of this verb runs on the CPU so far.")
     if outcome.word == "unsat" and answer.vacuous:
         words.append(EMPTY)
     elif outcome.word == "unsat":

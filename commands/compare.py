@@ -1,0 +1,211 @@
+"""`secateur compare`: how far two networks are apart over a region, or whether they agree there."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from ..engine.agreement import Best, same_best, within
+from ..engine.answer import INTERRUPTED, Answer, Effort
+from ..engine.claim import Claim
+from ..engine.errors import InputError
+from ..engine.formats.decimals import exact
+from ..engine.verdict import Proved, Refuted, Unknown
+from .clock import OutOfTime, alarm
+from .comparison import (
+    GAP,
+    UNBOUNDED,
+    Errors,
+    Pair,
+    apart,
+    decided,
+    output_errors,
+    pair_of,
+)
+from .options import Arithmetic, Exit, Options, Pick, Side, cores
+from .record import write_record
+from .targets import check_targets
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..engine.discrepancy import Discrepancy
+
+RESERVE = 0.3
+"""Seconds of the time limit that are kept for what follows an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be compared, and what is asked.
+
+    Attributes:
+        first: file of f.
+        second: file of g.
+        region: as it was typed.
+        units: of the region's limits.
+        epsilon: distance that is asked for, as it was typed; None to ask for none.
+        outputs: which outputs are to be within it; none stands for all.
+        top1: which output is to be the same; None to ask for none.
+        band: by how much f must prefer it, as it was typed.
+        gap: relative width at which an enclosure is good enough; None for the usual one.
+        semantics: whose arithmetic is meant.
+        workers: threads; None for as many as cores.
+        limit: wall time, seconds; 0 is answered at once.
+        began: when the command did, on `time.monotonic`.
+    """
+
+    first: Path
+    second: Path
+    region: str
+    units: Side = Side.NETWORK
+    epsilon: str | None = None
+    outputs: tuple[int, ...] = ()
+    top1: Pick | None = None
+    band: str | None = None
+    gap: float | None = None
+    semantics: Arithmetic = Arithmetic.REAL
+    workers: int | None = None
+    limit: float = math.inf
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Check that the options ask one question, and their numbers."""
+        if self.epsilon is not None and self.top1 is not None:
+            raise InputError("--epsilon and --top1 ask two questions: take one of them")
+        if self.outputs and self.epsilon is None:
+            raise InputError(f"--output {self.outputs[0]}: goes with --epsilon; give that too")
+        if self.band is not None and self.top1 is None:
+            raise InputError(f"--band {self.band}: goes with --top1; give that too")
+        if self.gap is not None and not (self.epsilon is None and self.top1 is None):
+            raise InputError(
+                f"--gap {self.gap:g}: is for the enclosure of a distance; leave it out with "
+                "--epsilon and --top1"
+            )
+        if self.gap is not None and not (self.gap >= 0 and math.isfinite(self.gap)):
+            raise InputError(f"--gap {self.gap:g}: give a share that is 0 or more")
+        if self.workers is not None and not 1 <= self.workers <= 1024:
+            raise InputError(f"--workers {self.workers}: give a number from 1 to 1024")
+        distance("--epsilon", self.epsilon)
+        distance("--band", self.band)
+
+    def left(self) -> float:
+        """Return the seconds that the engines have left."""
+        return self.began + self.limit - time.monotonic() - RESERVE
+
+    def effort(self, options: Options) -> Effort:
+        """Return what the engines may spend from now on."""
+        workers = self.workers or min(32, cores())
+        seconds = max(self.left(), 0.0)
+        return Effort(seconds, options.seed, workers, self.semantics.value)
+
+
+def distance(option: str, text: str | None) -> Fraction | None:
+    """Return the distance that a text writes, exactly.
+
+    Raises:
+        InputError: no finite number, or one below 0.
+    """
+    if text is None:
+        return None
+    if text.strip().lower().lstrip("+-") in ("inf", "infinity", "nan"):
+        raise InputError(f"{option} {text}: give a finite distance of at least 0")
+    value = exact(text, option)
+    if value < 0:
+        raise InputError(f"{option} {text}: give a distance of at least 0")
+    return value
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What is known so far, also when the work is broken off.
+
+    Attributes:
+        end: how the command ends.
+        reason: why it does not end with an answer; empty where it does.
+        pair: of what.
+        claim: what was asked, where a claim was.
+        errors: of f's and of g's float evaluation, where it is meant.
+        answer: to the claim.
+        found: the enclosures, where these were asked for.
+    """
+
+    end: Exit = Exit.UNKNOWN
+    reason: str = ""
+    pair: Pair | None = None
+    claim: Claim | None = None
+    errors: Errors | None = None
+    answer: Answer | None = None
+    found: Discrepancy | None = None
+
+
+def run(order: Order, options: Options) -> Exit:
+    """Compare two networks and print what is known of them.
+
+    Ends DONE if the enclosures are as narrow as asked for or the claim is proved, REFUTED if it is
+    refuted, else UNKNOWN.
+
+    Raises:
+        InputError: a file, a region or a number that cannot be used.
+    """
+    from .comparison_record import comparison_record, say
+
+    files = [Path(order.region)] if Path(order.region).suffix else []
+    check_targets([("--json", options.json, ())], [order.first, order.second, *files])
+    outcome = Outcome()
+    try:
+        _work(order, options, outcome)
+    except OutOfTime:
+        outcome.reason = "the time limit"
+    except KeyboardInterrupt:
+        outcome.reason = INTERRUPTED
+    record = comparison_record(order, options, outcome)
+    say(order, outcome, record, Terminal.of(options))
+    write_record(record, options.json)
+    return outcome.end
+
+
+def _work(order: Order, options: Options, outcome: Outcome) -> None:
+    """Answer what is asked, noting what is found as it is found."""
+    with alarm(order.left() + RESERVE / 2):
+        pair = pair_of(order.first, order.second, order.region, order.units.value)
+        outcome.pair = pair
+        epsilon, band = distance("--epsilon", order.epsilon), distance("--band", order.band)
+        if epsilon is not None:
+            chosen = list(dict.fromkeys(order.outputs)) or None
+            outcome.claim = within(*pair.networks, pair.region, epsilon, chosen)
+        elif order.top1 is not None:
+            best = Best(order.top1.value)
+            outcome.claim = same_best(*pair.networks, pair.region, best, band or 0)
+        if order.semantics is Arithmetic.FLOAT32:
+            outcome.errors = output_errors(pair)
+        if outcome.claim is not None:
+            effort = order.effort(options)
+            outcome.answer = decided(pair, outcome.claim, effort, outcome.errors)
+    if outcome.answer is not None:
+        _judge(order, outcome, outcome.answer)
+        return
+    # No alarm here: the search heeds its own limit, and what it found is worth a moment more.
+    gap = GAP if order.gap is None else order.gap
+    outcome.found = apart(pair, gap, order.effort(options), outcome.errors)
+    if not all(math.isfinite(span.proved) for span in outcome.found.outputs) and outcome.errors:
+        outcome.reason = UNBOUNDED
+    elif outcome.found.closed:
+        outcome.end = Exit.DONE
+    else:
+        outcome.reason = INTERRUPTED if outcome.found.interrupted else "the time limit"
+
+
+def _judge(order: Order, outcome: Outcome, answer: Answer) -> None:
+    match answer.verdict:
+        case Proved():
+            outcome.end = Exit.DONE
+        case Refuted():
+            outcome.end = Exit.REFUTED
+        case Unknown(reason=reason):
+            outcome.reason = "the time limit" if order.left() <= 0.0 else reason
+        case _ as never:
+            assert_never(never)
