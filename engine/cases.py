@@ -20,7 +20,7 @@ from .halves import Half, contracted, exclusive
 from .question import Alternative, Question
 from .region import Lattice
 from .replayed import Found, Replays
-from .rounding import NEAR_ZERO, float_above
+from .rounding import NEAR_ZERO, float_above, up
 from .verdict import Method, Proved, Refuted, Unknown, Verdict
 from .witness import Witness
 
@@ -38,6 +38,10 @@ ATTACK_SHARE: Final = 0.15
 ATTACK_VISITS: Final = 8
 """Without a time limit: batches of boxes before the first attack during the search. Each round
 takes four times more points than the one before, and waits for four times more batches."""
+
+LIKELY: Final = 1e-6
+"""Margins this far below 0, in units of the rows, are replayed: the float64 margin is rounded too,
+and a point nearby may do. Steers effort, not soundness."""
 
 TIES: Final = 4
 """Boxes of a batch, an alternative, that are taken to rationals."""
@@ -141,7 +145,7 @@ class Cases:
             missing = np.where(np.isnan(missing), np.inf, missing)  # says nothing, closes nothing
             nearest = missing.argmin(axis=1)
             least = missing[np.arange(here.size), nearest]
-            reach[here, index] = least
+            reach[here, index] = up(least)
             open_[here[~(least > 0.0)], index] = 0
             still = least > 0.0
             here, nearest, least = here[still], nearest[still], least[still]
@@ -285,11 +289,18 @@ class Cases:
         if order.size:
             self._note(float(height[order[0]]))
         for place in order[:4]:
-            if not height[place] >= -1e-6:
+            if not height[place] >= -self._spare(index):
                 break
             if self._replay(self.question.alternatives[index], index, points[place]):
                 return True
         return False
+
+    def _spare(self, index: int) -> float:
+        """Return how far below 0 a float64 margin may be and yet be worth a replay."""
+        rows = self._rows[index]
+        if self.errors is None or not rows.size:
+            return LIKELY
+        return LIKELY + float(np.minimum(self.errors[rows], 1e30).max())
 
     def _replay(self, alternative: Alternative, index: int, point: Array) -> bool:
         """Return whether a point is a counterexample, by rationals and by the files' runtimes."""

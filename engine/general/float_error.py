@@ -95,8 +95,12 @@ def cells(lower: Array, upper: Array, parts: int) -> tuple[Array, Array]:
         at = low + (high - low) * (np.arange(count + 1) / count)
         at[0], at[-1] = low, high
         cuts.append(list(pairwise(np.clip(at, low, high).tolist())))
-    grid = np.indices(tuple(counts)).reshape(len(counts), -1).T if counts.size else None
-    if grid is None:
+    # Only the sides that are cut have an axis: an array has no more than 64 of them.
+    cut = np.flatnonzero(counts > 1)
+    if not cut.size:
         return lower[None], upper[None]
+    some = np.indices(tuple(counts[cut])).reshape(cut.size, -1).T
+    grid = np.zeros((len(some), counts.size), dtype=np.int64)
+    grid[:, cut] = some
     ends = [np.array(column)[grid[:, index]] for index, column in enumerate(cuts)]
     return np.stack([e[:, 0] for e in ends], axis=1), np.stack([e[:, 1] for e in ends], axis=1)

@@ -145,3 +145,11 @@ def test_bad_questions_are_named(tmp_path: Path) -> None:
         float_error(tmp_path / "net.onnx", np.zeros(3), np.ones(3), ["z"])
     with pytest.raises(RegionError, match="give 3 lower limits"):
         float_error(tmp_path / "net.onnx", np.ones(3), np.zeros(3), ["y"])
+
+
+def test_boxes_of_many_inputs_are_cut_in_some() -> None:
+    lower, upper = cells(np.zeros(100), np.ones(100), 256)
+    assert lower.shape == (256, 100)
+    assert np.prod(upper - lower, axis=1).sum() == 1.0
+    assert (lower[:, 8:] == 0.0).all()
+    assert (upper[:, 8:] == 1.0).all()
