@@ -16,7 +16,7 @@ from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
 from .kernels import GUIDED
-from .pairs_back import back
+from .pairs_back import back, load_rows
 from .zonotopes import (
     CENTRE,
     ERROR,
@@ -333,14 +333,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
                 which[number] = r
                 number += 1
         outputs = count[stages - 1]
-        left = work[0, : 2 * number * outputs].reshape(2 * number, outputs)
-        right = work[1, : 2 * number * outputs].reshape(number, 2 * outputs)
-        for at in range(number):
-            r = which[at]
-            left[at], right[at, :outputs] = rows.first[r], rows.second[r]
-            left[number + at] = rows.apart[r]
-            direct[at] = rows.direct[r]
-            constant[at], error[at] = rows.bias[r], abs(rows.bias[r])
+        load_rows(rows, which[:number], outputs, work, direct, constant, error)
         box_now[0], box_now[1] = box_low[box], box_high[box]
         back(
             pair,
@@ -360,6 +353,7 @@ def bound_pairs(pair, rows, box_low, box_high, stable, wanted, cut, deep, low, b
             active,
             inputs,
             charge,
+            False,
             guide,
             bounds,
             planes,

@@ -72,7 +72,7 @@ def below_difference(weight, low, high):
 
 
 @njit(cache=True, nogil=True)
-def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
+def relax(of_x, of_y, of_d, gaps, count, live, begin, t, apart):
     """Replace a row's coefficients of X, Y and D by those of x, y and d from below, in place.
 
     Args:
@@ -84,6 +84,7 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
         live: the live neurons.
         begin: first neuron of the stage.
         t: table of scalars.
+        apart: whether X and Y are to be relaxed on their own wherever they can be.
 
     Returns:
         what this adds to the row's constant, and the sum of the magnitudes of that.
@@ -105,7 +106,7 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t):
                 steep, shift, gap = below_difference(c, t[LD, n], t[UD, n])
                 _, _, gap1 = below_relu(c, t[L1, n], t[U1, n], slope1, t[HALF1, n])
                 _, _, gap2 = below_relu(-c, t[L2, n], t[U2, n], slope2, t[HALF2, n])
-                if gap <= max(gap1, gap2):
+                if not apart and gap <= max(gap1, gap2):
                     into_c, gaps[2, j] = steep, gap
                     constant += shift
                     magnitude += abs(shift)
@@ -257,6 +258,20 @@ def back_one(
 
 
 @njit(cache=True, nogil=True)
+def load_rows(rows, which, outputs, work, direct, constant, error):
+    """Write some rows of `PairRows` over the outputs where `back` expects them; see there."""
+    number = which.shape[0]
+    left = work[0, : 2 * number * outputs].reshape(2 * number, outputs)
+    right = work[1, : 2 * number * outputs].reshape(number, 2 * outputs)
+    for at in range(number):
+        r = which[at]
+        left[at], right[at, :outputs] = rows.first[r], rows.second[r]
+        left[number + at] = rows.apart[r]
+        direct[at] = rows.direct[r]
+        constant[at], error[at] = rows.bias[r], abs(rows.bias[r])
+
+
+@njit(cache=True, nogil=True)
 def back(
     pair,
     k,
@@ -275,6 +290,7 @@ def back(
     active,
     inputs,
     charge,
+    apart,
     guide,
     bounds,
     planes,
@@ -301,6 +317,7 @@ def back(
         active: inputs with a width.
         inputs: their number.
         charge: relative error of a whole row.
+        apart: whether X and Y are to be relaxed on their own wherever they can be.
         guide: whether to fill `parts`.
         bounds: `(rows,)` filled, rounded outward.
         planes: `(rows, all inputs)` filled with the slopes at the input.
@@ -337,7 +354,7 @@ def back(
         right[:, :there] = of_y
         for r in range(rows):
             add, at_stake = relax(
-                left[r], right[r, :there], left[rows + r], gaps, there, live, begin, t
+                left[r], right[r, :there], left[rows + r], gaps, there, live, begin, t, apart
             )
             if guide:
                 _blamed(gaps, there, live, begin, share, inputs, active, parts[r])

@@ -11,7 +11,7 @@ import numpy as np
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .kernels import GUIDED
-from .pairs_back import back, back_one
+from .pairs_back import back, back_one, load_rows
 from .zonotopes import (
     HALF1,
     L1,
@@ -182,7 +182,7 @@ def bound_pairs_linear(
     direct, box_now = np.zeros((most, size_in)), np.zeros((2, size_in))
     guide = size_in <= GUIDED
     share = np.zeros((3, total if guide else 1, size_in))
-    active = np.zeros(size_in, np.int64)
+    active, which = np.zeros(size_in, np.int64), np.zeros(asked, np.int64)
     charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
     for box in range(box_low.shape[0]):
         low[box], base[box] = -np.inf, -np.inf
@@ -214,52 +214,49 @@ def bound_pairs_linear(
             if not largest < LARGEST:
                 break
             if output:
-                number = 0
-                for r in range(asked):
-                    number += wanted[box, r] > 0
-                left = work[0, : 2 * number * made].reshape(2 * number, made)
-                right = work[1, : 2 * number * made].reshape(number, 2 * made)
-                at = 0
-                for r in range(asked):
-                    if wanted[box, r]:
-                        left[at], right[at, :made] = rows.first[r], rows.second[r]
-                        left[number + at] = rows.apart[r]
-                        direct[at] = rows.direct[r]
-                        constant[at], error[at] = rows.bias[r], abs(rows.bias[r])
-                        at += 1
-                back(
-                    pair,
-                    k,
-                    number,
-                    work,
-                    constant,
-                    error,
-                    direct,
-                    box_now,
-                    live,
-                    count,
-                    t,
-                    first,
-                    both,
-                    share,
-                    active,
-                    inputs,
-                    charge,
-                    guide,
-                    bounds,
-                    planes,
-                    blame,
-                )
-                direct[:number] = 0.0
-                at = 0
-                for r in range(asked):
-                    if wanted[box, r]:
+                for apart in (False, True):  # neither is better everywhere
+                    number = 0
+                    for r in range(asked):
+                        if wanted[box, r] and low[box, r] < cut[r]:
+                            which[number] = r
+                            number += 1
+                    if number == 0:
+                        break
+                    load_rows(rows, which[:number], made, work, direct, constant, error)
+                    back(
+                        pair,
+                        k,
+                        number,
+                        work,
+                        constant,
+                        error,
+                        direct,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        first,
+                        both,
+                        share,
+                        active,
+                        inputs,
+                        charge,
+                        apart,
+                        guide,
+                        bounds,
+                        planes,
+                        blame,
+                    )
+                    for at in range(number):
+                        r = which[at]
+                        if apart and bounds[at] <= low[box, r]:
+                            continue
                         low[box, r], base[box, r] = bounds[at], bounds[at]
                         slopes[box, r] = planes[at]
                         for i in range(size_in):
                             width = box_high[box, i] - box_low[box, i]
                             parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width
-                        at += 1
+                direct[:] = 0.0
                 break
             for kind in range(3):
                 number = _ask(pair, k, live, count, t, kind, places)
@@ -291,6 +288,7 @@ def bound_pairs_linear(
                         active,
                         inputs,
                         charge,
+                        False,
                         False,
                         bounds,
                         planes,

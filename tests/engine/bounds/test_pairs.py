@@ -233,23 +233,35 @@ def sized(generator, widths, scale=1.0):
     return weights, [0.1 * generator.normal(size=s[0]) for s in shapes]
 
 
-def test_rows_of_differences_are_much_tighter_than_those_of_a_merged_network():
+def both_ways(noise, lower, upper):
+    """Return bounds of rows of f - g by difference bounds, and by those of the merged network."""
     generator = np.random.default_rng(1)
     weights, biases = sized(generator, [4, 20, 20, 20, 3])
-    near = [w + 1e-3 * generator.normal(size=w.shape) for w in weights]
+    near = [w + noise * generator.normal(size=w.shape) for w in weights]
     f, g = Network.dense(weights, biases), Network.dense(near, biases)
-    region = Region.box(-np.ones(4), np.ones(4))
-    question = ask(within(f, g, region, 0), [f, g])
-    wanted, stops = np.ones((1, question.rows), np.uint8), np.full(question.rows, np.inf)
+    question = ask(within(f, g, Region.box(-np.ones(4), np.ones(4)), 0), [f, g])
+    wanted = np.ones((len(lower), question.rows), np.uint8)
+    stops = np.full(question.rows, np.inf)
     found = {}
     with ThreadPoolExecutor(1) as pool:
-        one, two = Single(pack(stages(question.network)), 1), bounder(question, 1)
-        for kind in (one, two):
-            flags = np.zeros((1, *kind.flags), np.uint8)
-            box = region.lower[None], region.upper[None]
-            found[type(kind)] = kind.bound(*box, flags, wanted, stops, pool).low
-    assert (found[Paired] > 0.1 * found[Single]).all()
-    assert (found[Paired] < 0).all()
+        for kind in (bounder(question, 1), Single(pack(stages(question.network)), 1)):
+            flags = np.zeros((len(lower), *kind.flags), np.uint8)
+            found[type(kind)] = kind.bound(lower, upper, flags, wanted, stops, pool).low
+    return found[Paired], found[Single]
+
+
+def test_rows_of_differences_are_much_tighter_than_those_of_a_merged_network():
+    apart, merged = both_ways(1e-3, -np.ones((1, 4)), np.ones((1, 4)))
+    assert (apart > 0.1 * merged).all()
+    assert (apart < 0).all()
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1, 0.3])
+@pytest.mark.parametrize("half", [1.0, 0.3, 0.1])
+def test_rows_of_differences_are_as_tight_as_those_of_a_merged_network(noise, half):
+    middle = np.random.default_rng(3).uniform(half - 1, 1 - half, (50, 4))
+    apart, merged = both_ways(noise, middle - half, middle + half)
+    assert (apart >= merged - 1e-9).mean() > 0.99
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
