@@ -79,7 +79,7 @@ def top(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"secateur {installed('secateur')}")
+        typer.echo(installed("secateur"))
         raise typer.Exit()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -39,12 +39,17 @@ def within(
         outputs: which outputs; all where absent.
 
     Raises:
-        InputError: another number of inputs or outputs; a negative epsilon; no such output.
+        InputError: another number of inputs or outputs; a negative epsilon; no such output, or
+            an empty choice of them.
     """
     size = _check(first, second, region)
     if epsilon < 0:
         raise InputError(f"epsilon is {float(epsilon):.9g}: give a distance of at least 0")
     chosen = list(range(size)) if outputs is None else list(outputs)
+    if not chosen:
+        raise InputError(
+            "no output is asked about: name at least one, or leave the choice out for all"
+        )
     for output in chosen:
         if not 0 <= output < size:
             raise InputError(f"output {output}: the networks have outputs 0 to {size - 1}")

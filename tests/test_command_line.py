@@ -111,7 +111,7 @@ def test_version_and_help_wait_for_no_library():
 
 def test_the_installed_version_is_printed(capsys):
     assert call("--version") == 0
-    assert capsys.readouterr().out == f"secateur {secateur.__version__}\n"
+    assert capsys.readouterr().out == f"{secateur.__version__}\n"
 
 
 def test_no_verb_prints_the_help(capsys):

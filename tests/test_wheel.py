@@ -106,7 +106,7 @@ def test_the_installed_command_is_the_one_that_runs(python, tmp_path):
 
 
 def test_the_installed_command_states_its_version(command):
-    assert command("--version").stdout == f"secateur {version('secateur')}\n"
+    assert command("--version").stdout == f"{version('secateur')}\n"
 
 
 def test_a_shipped_network_is_there(command, python):

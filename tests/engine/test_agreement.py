@@ -84,6 +84,7 @@ def dense(inputs, outputs):
         (lambda r: within(dense(3, 2), dense(3, 2), r, 1), RegionError, "limits 2 inputs"),
         (lambda r: within(dense(2, 2), dense(2, 2), r, -1), InputError, "at least 0"),
         (lambda r: within(dense(2, 2), dense(2, 2), r, 1, [2]), InputError, "outputs 0 to 1"),
+        (lambda r: within(dense(2, 2), dense(2, 2), r, 1, []), InputError, "at least one"),
         (lambda r: same_best(dense(2, 1), dense(2, 1), r), InputError, "single output"),
         (lambda r: same_best(dense(2, 2), dense(2, 2), r, Best.MIN, -1), InputError, "band"),
     ],
