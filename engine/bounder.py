@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .alike import Alike, alike
 from .bounds.difference import PairRows, aligned, pack_pair, pair_rows
 from .bounds.packed import Packed, pack
 from .bounds.pairs_linear import bound_pairs_linear
@@ -35,12 +36,14 @@ class Planes:
             base plus the sum of |slope| times the distance from the corner where the slopes are
             least. base is -inf where no plane was computed.
         parts: ``(boxes, rows, inputs)`` how much of the looseness each input is to be blamed for.
+        equal: ``(boxes,)`` whether both networks of the question are proved to be equal there.
     """
 
     low: Array
     base: Array
     slopes: Array
     parts: Array
+    equal: NDArray[np.bool_]
 
 
 class Bounder(Protocol):
@@ -103,10 +106,10 @@ class Single:
 
 
 class Paired:
-    """Bounds rows by difference zonotopes of two networks alike."""
+    """Bounds rows by difference bounds of two networks of one shape."""
 
-    def __init__(self, pair: Any, rows: PairRows, workers: int) -> None:
-        self._pair, self._rows, self._workers = pair, rows, workers
+    def __init__(self, pair: Any, rows: PairRows, alike: Alike | None, workers: int) -> None:
+        self._pair, self._rows, self._alike, self._workers = pair, rows, alike, workers
 
     @property
     def flags(self) -> tuple[int, int]:
@@ -135,6 +138,8 @@ class Paired:
             )
 
         _spread(work, len(lower), self._workers, pool)
+        if self._alike is not None:
+            out.equal[:] = self._alike.where(stable)
         return out
 
 
@@ -144,11 +149,11 @@ def bounder(question: Question, workers: int) -> Single | Paired:
         first, second = question.sources
         every = np.arange(question.size)
         if np.array_equal(first.inputs, every) and np.array_equal(second.inputs, every):
-            alike = aligned(stages(first.network), stages(second.network))
-            if alike is not None:
+            chains = aligned(stages(first.network), stages(second.network))
+            if chains is not None:
                 one, two = question.weights
                 rows = pair_rows(one, two, question.direct, question.bias)
-                return Paired(pack_pair(*alike), rows, workers)
+                return Paired(pack_pair(*chains), rows, alike(*chains), workers)
     return Single(pack(stages(question.network)), workers)
 
 
@@ -158,6 +163,7 @@ def _blank(shape: tuple[int, ...], inputs: int) -> Planes:
         np.full(shape, -np.inf),
         np.zeros((*shape, inputs)),
         np.zeros((*shape, inputs)),
+        np.zeros(shape[0], np.bool_),
     )
 
 

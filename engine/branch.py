@@ -261,9 +261,11 @@ class Search:
             self.ended = True
             self._push(kept)
             return
-        self._split(kept, judged.blame[rest])
+        cut = (kept.lower > batch.lower[rest]) | (kept.upper < batch.upper[rest])
+        self._split(kept, judged.blame[rest], np.asarray(cut.any(axis=1)))
 
-    def _split(self, boxes: Boxes, blame: Array) -> None:
+    def _split(self, boxes: Boxes, blame: Array, smaller: NDArray[np.bool_]) -> None:
+        """Bisect boxes; one too small for that is bounded again if it has shrunk since it was."""
         middle = 0.5 * boxes.lower + 0.5 * boxes.upper
         apart = (boxes.lower < middle) & (middle < boxes.upper)
         score = np.where(apart, np.where(np.isfinite(blame), blame, 0.0), -1.0)
@@ -272,7 +274,9 @@ class Search:
         score[flat] = np.where(apart, boxes.upper - boxes.lower, -1.0)[flat]
         keep = apart.any(axis=1)
         if not keep.all():
-            self._stuck.append(boxes.take(np.flatnonzero(~keep)))
+            self._stuck.append(boxes.take(np.flatnonzero(~keep & ~smaller)))
+            if (again := np.flatnonzero(~keep & smaller)).size:
+                self._push(boxes.take(again))
             whole = np.flatnonzero(keep)
             boxes, middle, score = boxes.take(whole), middle[whole], score[whole]
         if not len(boxes):

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .alike import impossible
 from .answer import INTERRUPTED
 from .bounder import Planes
 from .branch import Boxes, Judged, Search
@@ -67,6 +68,7 @@ class Cases:
     _boxes: list[list[int]] = field(init=False)
     _cuts: list[Array] = field(init=False)
     _rows: list[NDArray[np.int64]] = field(init=False)
+    _same: Truths = field(init=False)  # alternatives that fail where both networks are equal
     _visits: int = field(init=False, default=0)
     _rounds: int = field(init=False, default=0)
     _attacking: float = field(init=False, default=0.0)
@@ -86,6 +88,10 @@ class Cases:
         }
         first = {index: members[0] for members in self._boxes for index in members}
         self._lattices = [lattices[first[index]] for index in range(len(first))]
+        comparable = question.plain and len(question.sources) == 2
+        self._same = np.array(
+            [comparable and impossible(question, one) for one in question.alternatives], np.bool_
+        )
         self._rows, self._cuts = [], []
         self.cut = np.full(question.rows, -np.inf)
         for one in question.alternatives:
@@ -130,6 +136,8 @@ class Cases:
         """Return which alternatives stay open, where, and whom to blame."""
         count, inputs = boxes.lower.shape
         open_, reach = boxes.open.copy(), np.full(boxes.open.shape, -np.inf)
+        if self.errors is None:
+            open_[np.ix_(planes.equal, self._same)] = 0
         blame = np.zeros((count, inputs))
         lower, upper = np.full((count, inputs), np.inf), np.full((count, inputs), -np.inf)
         corners, worst = 0.5 * boxes.lower + 0.5 * boxes.upper, np.full(count, -np.inf)

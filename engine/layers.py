@@ -117,6 +117,13 @@ class Piecewise:
         out = np.where(self.state == State.LINEAR, self.slope * z + self.intercept, out)
         return np.where(self.state == State.ZERO, 0.0, out)
 
+    def same(self, other: Piecewise) -> bool:
+        """Return whether another layer has the same functions."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("state", "slope", "intercept")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sum:

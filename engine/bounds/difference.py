@@ -124,6 +124,8 @@ class PackedPair(NamedTuple):
         change_bias: f's minus g's, rounded once.
         state, slope, intercept: ``(2, neurons)``.
         operations: a bound on the roundings on the way of one row to the input.
+        shared: the last stage whose pre-activations are the same in f and g, whatever the input: up
+            to there nothing is computed twice. 0 where already the first matrices differ.
     """
 
     sizes: Integers
@@ -139,6 +141,7 @@ class PackedPair(NamedTuple):
     slope: Array
     intercept: Array
     operations: int
+    shared: int
 
 
 def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
@@ -218,7 +221,18 @@ def pack_pair(first: Stages, second: Stages) -> PackedPair:
         slope=both("slope"),
         intercept=both("intercept"),
         operations=int(32 * sizes.sum() + 64),
+        shared=_shared(steps),
     )
+
+
+def _shared(steps: list[tuple[Stage, Stage]]) -> int:
+    """Return the last stage up to which two chains of the same sizes compute the same."""
+    for k, (one, two) in enumerate(steps[1:], start=1):
+        alike = k == 1 or steps[k - 1][0].layer.same(steps[k - 1][1].layer)
+        alike = alike and np.array_equal(one.edges[0].weight, two.edges[0].weight)
+        if not (alike and np.array_equal(one.bias, two.bias)):
+            return k - 1
+    return len(steps) - 1
 
 
 class PairRows(NamedTuple):

@@ -18,7 +18,9 @@ from .zonotopes import (
     L2,
     LD,
     S1,
+    S2,
     SCALARS,
+    SD,
     SHIFT1,
     SLOPE1,
     U1,
@@ -64,13 +66,16 @@ def _sums(post, at, matrix, there, middle, radius, size):
 def _intervals(pair, k, live, count, w1, w2, wd, post, stable, t, charge):
     """Fill the bounds of stage k's live neurons by intervals, and the magnitudes at stake.
 
+    Of a stage that both networks share those of x are computed, and stand for y.
+
     Returns:
         the largest magnitude met.
     """
     begin, here = pair.offset[k], count[k]
     there = pair.offset[k - 1] + live[pair.offset[k - 1] : pair.offset[k - 1] + count[k - 1]]
     largest = 0.0
-    for which in range(3):
+    alike = k <= pair.shared
+    for which in range(1 if alike else 3):
         middle, radius, size = np.zeros(here), np.zeros(here), np.zeros(here)
         if which == 0:
             _sums(post, XL, w1, there, middle, radius, size)
@@ -93,9 +98,18 @@ def _intervals(pair, k, live, count, w1, w2, wd, post, stable, t, charge):
             t[U1 + 2 * which, n] = np.nextafter(centre + reach, np.inf)
     for j in range(here):
         n = begin + live[begin + j]
+        if alike:
+            t[S2, n], t[SD, n] = t[S1, n], 0.0
+            _let_stand(n, t)
         signs(pair, n, stable, t)
         tighten(t, n)
     return largest
+
+
+@njit(cache=True, nogil=True)
+def _let_stand(n, t):
+    """Let the bounds of a neuron's x stand for y, which is the same number."""
+    t[L2, n], t[U2, n], t[LD, n], t[UD, n] = t[L1, n], t[U1, n], 0.0, 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -120,6 +134,8 @@ def _activations(pair, k, live, count, t, post):
         high = np.nextafter(post[XU, n] - post[YL, n], np.inf)
         if pair.state[0, n] == 0 and pair.state[1, n] == 0:  # D lies between d and 0
             low, high = max(low, min(t[LD, n], 0.0)), min(high, max(t[UD, n], 0.0))
+        if k < pair.shared:
+            low, high = 0.0, 0.0
         post[DL, n], post[DU, n] = low, high
 
 
@@ -258,7 +274,8 @@ def bound_pairs_linear(
                             parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width
                 direct[:] = 0.0
                 break
-            for kind in range(3):
+            alike = k <= pair.shared
+            for kind in range(1 if alike else 3):
                 number = _ask(pair, k, live, count, t, kind, places)
                 if number == 0:
                     continue
@@ -332,7 +349,11 @@ def bound_pairs_linear(
                     share,
                 )
                 for j in range(made):
-                    tighten(t, begin + live[begin + j])
+                    n = begin + live[begin + j]
+                    if alike:
+                        _let_stand(n, t)
+                        share[1, n if guide else 0] = share[0, n if guide else 0]
+                    tighten(t, n)
             note_signs(pair, k, live, count, t, stable[box])
             lines(pair, k, live, count, t, kept_at, rules)
             kept = count[k]

@@ -21,7 +21,8 @@ class Nobody:
     def bound(self, lower, upper, stable, wanted, cut, pool):
         shape = wanted.shape
         nothing = np.full(shape, -np.inf)
-        return Planes(nothing, nothing.copy(), *(np.zeros((*shape, lower.shape[1])),) * 2)
+        rest = (np.zeros((*shape, lower.shape[1])),) * 2
+        return Planes(nothing, nothing.copy(), *rest, np.zeros(len(lower), np.bool_))
 
 
 @dataclass

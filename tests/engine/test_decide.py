@@ -316,7 +316,8 @@ def test_a_bound_at_the_limit_settles_a_strict_inequality_alone(strict, monkeypa
 
     def bound(self, lower, upper, stable, wanted, cut, pool):
         there = np.zeros(wanted.shape)  # the row's value everywhere
-        return Planes(there, there, *(np.zeros((*wanted.shape, 1)),) * 2)
+        rest = (np.zeros((*wanted.shape, 1)),) * 2
+        return Planes(there, there, *rest, np.zeros(len(lower), np.bool_))
 
     monkeypatch.setattr(Single, "bound", bound)
     answer = decide(question, EFFORT)
