@@ -8,6 +8,7 @@ faster than arrays of Fractions.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,6 +35,8 @@ class Exact:
     @classmethod
     def of(cls, values: NDArray[Any]) -> Exact:
         """Return the values of an array of floats, integers or Fractions, exactly."""
+        if values.dtype == np.float64:
+            return _dyadic(values)
         flat = [
             Fraction(v) if isinstance(v, Fraction | int) else Fraction(float(v))
             for v in values.ravel().tolist()
@@ -59,9 +62,43 @@ class Exact:
         return np.asarray(self.numerators * (denominator // self.denominator), dtype=object)
 
 
+def _dyadic(values: NDArray[np.float64]) -> Exact:
+    """Return finite floats: integers over one power of two, the least that holds them all."""
+    if not np.isfinite(values).all():
+        raise OverflowError("infinities and NaN are no rationals")
+    mantissa, exponent = np.frexp(values.ravel())
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # of each integer, in binary
+    zeros = np.where(whole == 0, 0, zeros)
+    whole, power = whole >> zeros, exponent - 53 + zeros
+    least = min(0, int(np.where(whole == 0, 0, power).min(initial=0)))
+    numerators = np.empty(whole.size, dtype=object)
+    shifts = np.where(whole == 0, 0, power - least).tolist()
+    numerators[:] = [n << shift for n, shift in zip(whole.tolist(), shifts, strict=True)]
+    return Exact(numerators.reshape(values.shape), 1 << -least)
+
+
+_KEPT = 1_000_000
+"""Weights of an array up to which their rationals are kept as long as the array is."""
+
+_kept: dict[int, tuple[weakref.ref[NDArray[np.float64]], Exact]] = {}
+
+
+def _of_weights(weights: NDArray[np.float64]) -> Exact:
+    """Return the rationals of an array that is never written to, remembered while it lives."""
+    if weights.flags.writeable or weights.size > _KEPT:
+        return Exact.of(weights)
+    key = id(weights)
+    found = _kept.get(key)
+    if found is None or found[0]() is not weights:
+        gone = weakref.ref(weights, lambda _: _kept.pop(key, None))
+        found = _kept[key] = gone, Exact.of(weights)
+    return found[1]
+
+
 def affine(operator: Operator, bias: NDArray[np.float64], values: Exact) -> Exact:
     """Return ``W x + b`` exactly."""
-    weight, offset = Exact.of(operator.weight), Exact.of(bias)
+    weight, offset = _of_weights(operator.weight), _of_weights(bias)
     product = operator.push(values.numerators, weight.numerators)
     return total([Exact(product, values.denominator * weight.denominator), offset])
 
