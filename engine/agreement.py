@@ -64,13 +64,19 @@ def within(
 
 
 def same_best(
-    first: Network, second: Network, region: Region, best: Best = Best.MAX, band: Fraction | int = 0
+    first: Network,
+    second: Network,
+    region: Region,
+    best: Best = Best.MAX,
+    band: Fraction | int = 0,
+    room: Fraction | int = 0,
 ) -> Claim:
     """Return the claim that g never prefers another output to the one that f prefers.
 
     It fails where one output i of f strictly passes all others by more than the band, and an output
     of g strictly passes g's output i. Where f has a tie nothing is asked of g; a tie of g between
-    its best and f's best is allowed.
+    its best and f's best is allowed. With room, no output of g may even come nearer to passing its
+    output i than that, so that g may be changed by half of it and the claim still holds without.
 
     Args:
         first: f.
@@ -78,15 +84,18 @@ def same_best(
         region: closed box, network units.
         best: whether the largest or the smallest output is preferred.
         band: by how much f must prefer its best for the claim to say anything, output units.
+        room: by how much g must prefer f's best to every other output, output units.
 
     Raises:
-        InputError: another number of inputs or outputs; a single output; a negative band.
+        InputError: another number of inputs or outputs; a single output; a negative band or room.
     """
     size = _check(first, second, region)
     if size < 2:
         raise InputError("the networks have a single output: there is no best of several")
     if band < 0:
         raise InputError(f"the band is {float(band):.9g}: give a distance of at least 0")
+    if room < 0:
+        raise InputError(f"the room is {float(room):.9g}: give a distance of at least 0")
     one, two = _outputs(region.size, size)
     sign = 1 if best is Best.MAX else -1
 
@@ -98,7 +107,7 @@ def same_best(
     for winner in range(size):
         others = [output for output in range(size) if output != winner]
         wins = tuple(passes(one, winner, other, band) for other in others)
-        cases += [(*wins, passes(two, other, winner, 0)) for other in others]
+        cases += [(*wins, passes(two, other, winner, -room)) for other in others]
     return _claim(region, size, cases, f"same {best.value}imum")
 
 

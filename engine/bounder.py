@@ -37,6 +37,8 @@ class Planes:
             least. base is -inf where no plane was computed.
         parts: ``(boxes, rows, inputs)`` how much of the looseness each input is to be blamed for.
         equal: ``(boxes,)`` whether both networks of the question are proved to be equal there.
+        doubt: ``(boxes, inputs)`` how much each input is to be blamed where they are not proved to
+            be equal, though some signs of their neurons would make them so.
     """
 
     low: Array
@@ -44,6 +46,7 @@ class Planes:
     slopes: Array
     parts: Array
     equal: NDArray[np.bool_]
+    doubt: Array
 
 
 class Bounder(Protocol):
@@ -110,6 +113,7 @@ class Paired:
 
     def __init__(self, pair: Any, rows: PairRows, alike: Alike | None, workers: int) -> None:
         self._pair, self._rows, self._alike, self._workers = pair, rows, alike, workers
+        self._watched = np.zeros(0, np.int64) if alike is None else alike.places
 
     @property
     def flags(self) -> tuple[int, int]:
@@ -135,6 +139,8 @@ class Paired:
                 out.base[part],
                 out.slopes[part],
                 out.parts[part],
+                self._watched,
+                out.doubt[part],
             )
 
         _spread(work, len(lower), self._workers, pool)
@@ -164,6 +170,7 @@ def _blank(shape: tuple[int, ...], inputs: int) -> Planes:
         np.zeros((*shape, inputs)),
         np.zeros((*shape, inputs)),
         np.zeros(shape[0], np.bool_),
+        np.zeros((shape[0], inputs)),
     )
 
 

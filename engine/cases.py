@@ -17,7 +17,7 @@ from .bounder import Planes
 from .branch import Boxes, Judged, Search
 from .closing import excluded
 from .falsify import Margins, climb, falsify
-from .halves import Half, contracted, exclusive
+from .pairings import Group, Pairings, grouped
 from .question import Alternative, Question
 from .region import Lattice
 from .replayed import Found, Replays
@@ -44,8 +44,9 @@ LIKELY: Final = 1e-6
 """Margins this far below 0, in units of the rows, are replayed: the float64 margin is rounded too,
 and a point nearby may do. Steers effort, not soundness."""
 
-TIES: Final = 4
-"""Boxes of a batch, an alternative, that are taken to rationals."""
+TIES: Final = 64
+"""Boxes that are taken to rationals in vain, beyond as many as were settled by it, before that is
+tried once a batch alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +69,10 @@ class Cases:
     _boxes: list[list[int]] = field(init=False)
     _cuts: list[Array] = field(init=False)
     _rows: list[NDArray[np.int64]] = field(init=False)
+    _groups: list[Group] = field(init=False)
+    _near: Array = field(init=False)  # an alternative's margins that may be zero but for rounding
+    _closed: int = field(init=False, default=0)
+    _failed: int = field(init=False, default=0)
     _same: Truths = field(init=False)  # alternatives that fail where both networks are equal
     _visits: int = field(init=False, default=0)
     _rounds: int = field(init=False, default=0)
@@ -100,6 +105,9 @@ class Cases:
             self._cuts.append(np.array(cuts))
             for (row, _), cut in zip(one.atoms, cuts, strict=True):
                 self.cut[row] = max(self.cut[row], cut)
+        self._groups = grouped(self._rows, self._cuts)
+        sizes = [1.0 + np.abs(question.bias[rows]).max(initial=0.0) for rows in self._rows]
+        self._near = NEAR_ZERO * np.array(sizes)
 
     def _cut(self, row: int, strict: bool) -> float:
         """Return the least float that a row's value must reach so that the atom fails."""
@@ -138,63 +146,49 @@ class Cases:
         open_, reach = boxes.open.copy(), np.full(boxes.open.shape, -np.inf)
         if self.errors is None:
             open_[np.ix_(planes.equal, self._same)] = 0
+        count, inputs = boxes.lower.shape
         blame = np.zeros((count, inputs))
         lower, upper = np.full((count, inputs), np.inf), np.full((count, inputs), -np.inf)
-        corners, worst = 0.5 * boxes.lower + 0.5 * boxes.upper, np.full(count, -np.inf)
-        for index, (rows, cuts) in enumerate(zip(self._rows, self._cuts, strict=True)):
-            here = np.flatnonzero(open_[:, index])
-            if not here.size:
-                continue
-            if not rows.size:
-                lower[here], upper[here] = boxes.lower[here], boxes.upper[here]
-                reach[here, index] = np.inf
-                continue
-            missing = cuts - planes.low[np.ix_(here, rows)]
-            missing = np.where(np.isnan(missing), np.inf, missing)  # says nothing, closes nothing
-            nearest = missing.argmin(axis=1)
-            least = missing[np.arange(here.size), nearest]
-            reach[here, index] = up(least)
-            open_[here[~(least > 0.0)], index] = 0
-            still = least > 0.0
-            here, nearest, least = here[still], nearest[still], least[still]
-            halves = [
-                Half(planes.base[here, row], planes.slopes[here, row], cuts[place])
-                for place, row in enumerate(rows)
-            ]
-            whole = boxes.lower[here], boxes.upper[here]
-            low, high = contracted(*whole, halves)
-            empty = np.asarray((low > high).any(axis=1))
-            if rows.size > 1:
-                empty |= exclusive(*whole, halves, (low, high))
+        corners = 0.5 * boxes.lower + 0.5 * boxes.upper
+        worst = np.full(count, -np.inf)
+        for group in self._groups:
+            found = group.pair(open_, boxes.lower, boxes.upper, planes)
+            empty = found.empty()
             if self.errors is None:
-                empty |= self._ties(index, here, low, high, least, empty)
-            open_[here[empty], index] = 0
-            kept = ~empty
-            here, nearest, least = here[kept], nearest[kept], least[kept]
-            lower[here] = np.minimum(lower[here], low[kept])
-            upper[here] = np.maximum(upper[here], high[kept])
-            row = rows[nearest]
-            part = planes.parts[here, row]
-            blame[here] += part / np.where(least > 0.0, least, 1.0)[:, None]
-            slope = planes.slopes[here, row]
-            corner = np.where(slope > 0.0, boxes.lower[here], boxes.upper[here])
-            corner = np.where(slope == 0.0, corners[here], corner)
-            more = least > worst[here]
-            corners[here[more]], worst[here[more]] = corner[more], least[more]
+                empty |= self._ties(found, empty)
+            here, kept = np.flatnonzero(~empty), found.box[~empty]
+            open_[:, group.members] = 0
+            open_[kept, found.alternative[here]] = 1
+            reach[found.box, found.alternative] = up(found.missing)
+            np.minimum.at(lower, kept, found.lower[here])
+            np.maximum.at(upper, kept, found.upper[here])
+            if not group.rows.shape[1]:
+                continue
+            missing, row = found.missing[here], found.row[here]
+            np.add.at(blame, kept, planes.parts[kept, row] / missing[:, None])
+            # The corner that the farthest alternative points to: of several the last one stays.
+            order = np.argsort(missing, kind="stable")
+            order = order[missing[order] >= worst[kept[order]]]
+            slope = planes.slopes[kept, row]
+            corner = np.where(slope > 0.0, boxes.lower[kept], boxes.upper[kept])
+            corner = np.where(slope == 0.0, corners[kept], corner)
+            corners[kept[order]], worst[kept[order]] = corner[order], missing[order]
+        if self._same.any():  # a box is also settled where both networks are equal
+            blame = _parts(blame) + _parts(planes.doubt)
         return Judged(open_, reach, blame, lower, upper, corners)
 
-    def _ties(
-        self, index: int, here: Places, low: Array, high: Array, least: Array, empty: Truths
-    ) -> Truths:
+    def _ties(self, found: Pairings, empty: Truths) -> Truths:
         """Return which boxes that miss by rounding alone are settled in rationals."""
-        out = np.zeros(here.size, np.bool_)
-        rows = self._rows[index]
-        size = 1.0 + np.abs(self.question.bias[rows]).max(initial=0.0)
-        near = np.flatnonzero((least <= NEAR_ZERO * size) & ~empty)
-        for at in near[:TIES]:
-            if time.monotonic() > self.deadline:
+        out = np.zeros(empty.size, np.bool_)
+        near = np.flatnonzero((found.missing <= self._near[found.alternative]) & ~empty)
+        for at in near:
+            if self._failed >= TIES + self._closed or time.monotonic() > self.deadline:
                 break
-            out[at] = excluded(self.question, self.question.alternatives[index], low[at], high[at])
+            alternative = self.question.alternatives[found.alternative[at]]
+            out[at] = excluded(self.question, alternative, found.lower[at], found.upper[at])
+            self._closed += int(out[at])
+            self._failed += int(not out[at])
+        self._failed = min(self._failed, TIES + self._closed - 1)  # once a batch
         return out
 
     def visit(self, points: Array, boxes: Boxes) -> bool:
@@ -202,33 +196,44 @@ class Cases:
         self._visits += 1
         values = self.question.network.evaluate(points)
         boxes.promise[:] = -np.inf
-        for index in range(len(self.question.alternatives)):
+        best: dict[int, tuple[Array, Array]] = {}
+        for index in np.flatnonzero(boxes.open.any(axis=0)).tolist():
             here = np.flatnonzero(boxes.open[:, index])
-            if not here.size:
-                continue
             found = self._margins.of_one(values[here], index)
             boxes.promise[here] = np.maximum(boxes.promise[here], found)
-            best = np.argsort(-found, kind="stable")[:8]
-            start, height = points[here[best]], found[best]
-            self._note(float(height[0]))
-            if self._visits % 4 == 1 and not height[0] >= 0.0:
-                which = np.full(len(start), index, np.int64)
-                start, height = climb(
-                    self.question,
-                    self._margins,
-                    which,
-                    start,
-                    self._lattices[index],
-                    10,
-                    self.deadline,
-                )
-            if self._try(index, start, height):
-                return True
+            first = np.argsort(-found, kind="stable")[:8]
+            best[index] = points[here[first]], found[first]
+            self._note(float(found[first[0]]))
+        if self._visits % 4 == 1:
+            self._push_on(best)
+        if any(self._try(index, *found) for index, found in best.items()):
+            return True
         # The next round takes four times as long as all before.
         due = 4.0 * self._attacking < ATTACK_SHARE * (time.monotonic() - self.begun)
         if self.deadline == math.inf:  # nothing may hang on the clock: a seed gives one answer
             due = self._visits >= ATTACK_VISITS * 4**self._rounds
         return bool(due and self._rounds and self._attack(np.asarray(boxes.open.any(axis=0))))
+
+    def _push_on(self, best: dict[int, tuple[Array, Array]]) -> None:
+        """Push the points of alternatives that are not met yet up their margins, in place."""
+        for members in self._boxes:
+            low = [index for index in members if index in best and not best[index][1][0] >= 0.0]
+            low = sorted(low, key=lambda index: -best[index][1][0])[:ATTACKED]
+            if not low:
+                continue
+            sizes = [len(best[index][1]) for index in low]
+            points, height = climb(
+                self.question,
+                self._margins,
+                np.repeat(np.array(low, np.int64), sizes),
+                np.concatenate([best[index][0] for index in low]),
+                self._lattices[members[0]],
+                10,
+                self.deadline,
+            )
+            ends = np.cumsum(sizes)[:-1]
+            parts = zip(np.split(points, ends), np.split(height, ends), strict=True)
+            best.update(zip(low, parts, strict=True))
 
     def attack(self, search: Search) -> Verdict | None:
         """Look for a counterexample among the alternatives that are open."""
@@ -326,3 +331,10 @@ class Cases:
         if counts:
             self.found = found.witness
         return counts
+
+
+def _parts(blame: Array) -> Array:
+    """Return each box's blame ``(boxes, inputs)`` in parts of 1; zeros stay."""
+    whole = blame.sum(axis=1, keepdims=True)
+    usable = (whole > 0.0) & (whole < np.inf)
+    return np.asarray(np.divide(blame, whole, out=np.zeros_like(blame), where=usable))

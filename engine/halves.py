@@ -31,12 +31,12 @@ class Half:
     Attributes:
         base: ``(boxes,)``; -inf where there is none.
         slopes: ``(boxes, inputs)``.
-        limit: rounded up.
+        limit: rounded up; one for all, or ``(boxes,)``.
     """
 
     base: Array
     slopes: Array
-    limit: float
+    limit: float | Array
 
 
 def contracted(lower: Array, upper: Array, halves: list[Half]) -> Edges:
@@ -96,7 +96,9 @@ def exclusive(lower: Array, upper: Array, halves: list[Half], edges: Edges) -> N
     corner = np.where(slopes > 0.0, lower[:, None], upper[:, None])
     usable = np.asarray(np.isfinite(base).all(axis=1) & (low <= high).all(axis=1))
     low, high = np.where(usable[:, None], low, 0.0), np.where(usable[:, None], high, 0.0)
-    size = np.abs(base) + np.stack([np.abs(half.base) + abs(half.limit) for half in halves], axis=1)
+    size = np.abs(base) + np.stack(
+        [np.abs(half.base) + np.abs(half.limit) for half in halves], axis=1
+    )
     largest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), np.maximum(abs(low), abs(high)))
     size = size + 2.0 * (np.abs(slopes) * largest[:, None]).sum(axis=2)
     base, size = np.where(usable[:, None], base, -1.0), np.where(usable[:, None], size, 0.0)

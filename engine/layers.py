@@ -113,9 +113,13 @@ class Piecewise:
 
     def __call__(self, z: Array) -> Array:
         """Return the activations of pre-activations ``z`` ``(..., size)``."""
-        out = np.where(self.state == State.RELU, np.maximum(z, 0.0), z)
-        out = np.where(self.state == State.LINEAR, self.slope * z + self.intercept, out)
-        return np.where(self.state == State.ZERO, 0.0, out)
+        kinds = self.state  # most layers hold ReLUs alone, or two kinds
+        if not kinds.any():
+            return np.maximum(z, 0.0)
+        out: Array = np.maximum(z, np.where(kinds == State.RELU, 0.0, -np.inf))
+        if (kinds == State.LINEAR).any():
+            out = np.where(kinds == State.LINEAR, self.slope * z + self.intercept, out)
+        return np.where(kinds == State.ZERO, 0.0, out) if (kinds == State.ZERO).any() else out
 
     def same(self, other: Piecewise) -> bool:
         """Return whether another layer has the same functions."""

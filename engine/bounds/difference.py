@@ -155,6 +155,8 @@ def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
         for index, stage in enumerate(chain[1:]):
             if [edge.source for edge in stage.edges] != [index]:
                 return None
+    if [stage.size for stage in chains[0]] == [stage.size for stage in chains[1]]:
+        return Stages(tuple(chains[0]), {}), Stages(tuple(chains[1]), {})
     made: list[list[Stage]] = [chains[0][:1], chains[1][:1]]
     at = [1, 1]
     while at[0] < len(chains[0]) or at[1] < len(chains[1]):

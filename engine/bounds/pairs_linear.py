@@ -179,9 +179,16 @@ def _take(t, kind, live, begin, number, places, bounds, planes, box, active, inp
 
 @njit(cache=True, nogil=True)
 def bound_pairs_linear(
-    pair, rows, box_low, box_high, stable, wanted, cut, low, base, slopes, parts
+    pair, rows, box_low, box_high, stable, wanted, cut, low, base, slopes, parts, watched, doubt
 ):
-    """Bound rows from below on every box; see `pairs.bound_pairs` for the arguments."""
+    """Bound rows from below on every box.
+
+    Args:
+        pair: see `pairs.bound_pairs`, as for all that is not named here.
+        watched: neurons, flat, whose signs are of interest.
+        doubt: `(boxes, inputs)` filled with how much each input is to be blamed for watched neurons
+            whose signs stay unknown, in parts of 1 a neuron.
+    """
     total, stages, size_in = pair.offset[-1], pair.sizes.shape[0], pair.sizes[0]
     wide = pair.sizes.max()
     asked = low.shape[1]
@@ -201,7 +208,7 @@ def bound_pairs_linear(
     active, which = np.zeros(size_in, np.int64), np.zeros(asked, np.int64)
     charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
     for box in range(box_low.shape[0]):
-        low[box], base[box] = -np.inf, -np.inf
+        low[box], base[box], doubt[box] = -np.inf, -np.inf, 0.0
         inputs = 0
         for i in range(size_in):
             if box_high[box, i] > box_low[box, i]:
@@ -356,6 +363,12 @@ def bound_pairs_linear(
                     tighten(t, n)
             note_signs(pair, k, live, count, t, stable[box])
             lines(pair, k, live, count, t, kept_at, rules)
+            if guide:
+                for n in watched:
+                    if begin <= n < begin + pair.sizes[k]:
+                        known = stable[box, 0, n] | stable[box, 1, n]
+                        if known == 0:
+                            doubt[box] += share[0, n]
             kept = count[k]
             if kept < made:
                 compact(start, rows_in, made, kept_at, kept, first, second, both)

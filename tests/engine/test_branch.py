@@ -22,7 +22,7 @@ class Nobody:
         shape = wanted.shape
         nothing = np.full(shape, -np.inf)
         rest = (np.zeros((*shape, lower.shape[1])),) * 2
-        return Planes(nothing, nothing.copy(), *rest, np.zeros(len(lower), np.bool_))
+        return Planes(nothing, nothing.copy(), *rest, np.zeros(len(lower), np.bool_), rest[0][:, 0])
 
 
 @dataclass

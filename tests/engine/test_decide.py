@@ -317,7 +317,7 @@ def test_a_bound_at_the_limit_settles_a_strict_inequality_alone(strict, monkeypa
     def bound(self, lower, upper, stable, wanted, cut, pool):
         there = np.zeros(wanted.shape)  # the row's value everywhere
         rest = (np.zeros((*wanted.shape, 1)),) * 2
-        return Planes(there, there, *rest, np.zeros(len(lower), np.bool_))
+        return Planes(there, there, *rest, np.zeros(len(lower), np.bool_), rest[0][:, 0])
 
     monkeypatch.setattr(Single, "bound", bound)
     answer = decide(question, EFFORT)

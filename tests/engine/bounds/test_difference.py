@@ -24,7 +24,7 @@ from secateur.engine.bounds.difference import (
     pair_rows,
     pair_rule,
 )
-from secateur.engine.bounds.pairs_back import below_difference, below_relu, reduced
+from secateur.engine.bounds.pairs_relax import below_difference, below_relu, reduced
 from secateur.engine.network import Piecewise, State
 from secateur.engine.rounding import UNIT
 from secateur.engine.stages import stages

@@ -44,7 +44,8 @@ def bounded(kernel, net, rows, lower, upper, stable=None, cut=None, wanted=None)
     if rows is None:
         bound_rows(net, lower, upper, stable, wanted, cut, *out)
     elif kernel == "linear":
-        bound_pairs_linear(net, rows, lower, upper, stable, wanted, cut, *out)
+        watched, doubt = np.zeros(0, np.int64), np.zeros(lower.shape)
+        bound_pairs_linear(net, rows, lower, upper, stable, wanted, cut, *out, watched, doubt)
     else:
         bound_pairs(net, rows, lower, upper, stable, wanted, cut, kernel == "deep", *out)
     assert not any(np.isnan(array).any() for array in out)
