@@ -181,13 +181,10 @@ def _take(t, kind, live, begin, number, places, bounds, planes, box, active, inp
 def bound_pairs_linear(
     pair, rows, box_low, box_high, stable, wanted, cut, low, base, slopes, parts, watched, doubt
 ):
-    """Bound rows from below on every box.
+    """Bound rows from below on every box; see `pairs.bound_pairs` for most of the arguments.
 
-    Args:
-        pair: see `pairs.bound_pairs`, as for all that is not named here.
-        watched: neurons, flat, whose signs are of interest.
-        doubt: `(boxes, inputs)` filled with how much each input is to be blamed for watched neurons
-            whose signs stay unknown, in parts of 1 a neuron.
+    `watched` are neurons, flat, whose signs are of interest, and `doubt` ``(boxes, inputs)`` is
+    filled with how much each input is to be blamed for those of unknown sign, in parts of 1 each.
     """
     total, stages, size_in = pair.offset[-1], pair.sizes.shape[0], pair.sizes[0]
     wide = pair.sizes.max()

@@ -106,7 +106,7 @@ def test_a_tie_along_a_boundary_is_settled_where_both_networks_are_equal(best):
     copies_ = [network.with_layers({node: layer}) for layer in layers]
     for copy in copies_:
         question = ask(same_best(network, copy, region, best), [network, copy])
-        answer = decide(question, Effort(seconds=20.0))
+        answer = decide(question, Effort(seconds=300.0))
         assert isinstance(answer.verdict, Proved), answer
 
 
@@ -114,7 +114,7 @@ def test_a_tie_along_a_boundary_is_settled_where_both_networks_are_equal(best):
 def test_what_moves_the_boundary_is_refuted_and_what_does_not_is_proved(state, kind):
     network, copy = ramp(State.RELU), ramp(state)
     question = ask(same_best(network, copy, Region.box([-1.0], [1.0])), [network, copy])
-    assert isinstance(decide(question, Effort(seconds=20.0)).verdict, kind)
+    assert isinstance(decide(question, Effort(seconds=300.0)).verdict, kind)
 
 
 def test_which_claims_fail_between_equal_networks():
