@@ -53,19 +53,24 @@ class Chart:
             raise ValueError(f"{self.y} against {self.x}: there is nothing to draw")
 
 
-def sheet(title: str, charts: Sequence[Chart], columns: int = 2) -> str:
+def sheet(title: str, charts: Sequence[Chart], columns: int = 2, hollow: str = "") -> str:
     """Return charts side by side as one SVG, with one legend for all.
 
     Args:
         title: above them.
         charts: row by row.
         columns: charts a row.
+        hollow: what a hollow mark means, for the legend; left out where there is none.
     """
     names = list(dict.fromkeys(line.name for chart in charts for line in chart.lines))
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
     rows = math.ceil(len(charts) / columns)
     cell = WIDTH + LEFT + 16, HEIGHT + TOP + BELOW
-    wide, high = columns * cell[0], rows * cell[1] + 30 + LEGEND * (len(names) + 1)
+    marks = [(name, colours[name], colours[name]) for name in names]
+    points = [point for chart in charts for line in chart.lines for point in line.points]
+    if hollow and not all(reached for _, _, reached in points):
+        marks.append((hollow, "white", COLOURS[-1]))
+    wide, high = columns * cell[0], rows * cell[1] + 30 + LEGEND * (len(marks) + 1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}" '
         f'width="{wide:.0f}" height="{high:.0f}" font-family="sans-serif" font-size="12">',
@@ -78,9 +83,9 @@ def sheet(title: str, charts: Sequence[Chart], columns: int = 2) -> str:
         parts.append(f'<g transform="translate({at[0]:.1f} {at[1]:.1f})">')
         parts.extend(_panel(chart, colours))
         parts.append("</g>")
-    for index, name in enumerate(names):
+    for index, (name, fill, edge) in enumerate(marks):
         y = rows * cell[1] + 30 + LEGEND * (index + 0.5)
-        parts.append(f'<circle cx="{LEFT:g}" cy="{y:.1f}" r="4" fill="{colours[name]}"/>')
+        parts.append(f'<circle cx="{LEFT:g}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{edge}"/>')
         parts.append(f'<text x="{LEFT + 10:g}" y="{y + 4:.1f}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -93,11 +98,13 @@ def _panel(chart: Chart, colours: dict[str, str]) -> list[str]:
     for value in across.ticks:
         x = across.place(value)
         parts.append(f'<path d="M{x:.1f} 0V{HEIGHT:g}" stroke="#e4e4e4"/>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT + 16:g}" text-anchor="middle">{value:g}</text>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{HEIGHT + 16:g}" text-anchor="middle">{_plain(value)}</text>'
+        )
     for value in up.ticks:
         y = HEIGHT - up.place(value)
         parts.append(f'<path d="M0 {y:.1f}H{WIDTH:g}" stroke="#e4e4e4"/>')
-        parts.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{_plain(value)}</text>')
     parts.append(
         f'<text x="{WIDTH / 2:g}" y="{HEIGHT + 34:g}" text-anchor="middle">{escape(chart.x)}</text>'
     )
@@ -113,6 +120,11 @@ def _panel(chart: Chart, colours: dict[str, str]) -> list[str]:
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{fill}" stroke="{colour}"/>'
             )
     return parts
+
+
+def _plain(value: float) -> str:
+    """Return a number of an axis as people write it."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)

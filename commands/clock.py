@@ -1,16 +1,27 @@
-"""Wall time: how old the process is, and a stop that does not depend on the engines' goodwill."""
+"""Wall time: how old the process is, and stops that do not depend on the engines' goodwill.
+
+The bell interrupts the engines, which hand on what they have found. What an interrupt does not
+reach, loops being compiled, a solver deep in its own code, is left behind with the process.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+PATIENCE = 0.6
+"""Seconds after the bell that a block has to end in before the process is left."""
+
+SAME_START = 0.1
+"""Seconds within which two measures of the process's start are the same."""
 
 
 class OutOfTime(KeyboardInterrupt):
@@ -30,18 +41,41 @@ def age() -> float:
         return time.process_time()
 
 
+def owns(began: float) -> bool:
+    """Return whether this process was started for the command that began then, on `monotonic`.
+
+    Only such a process may be left together with the command; one that called it goes on.
+    """
+    return abs(time.monotonic() - age() - began) < SAME_START
+
+
 @contextmanager
-def alarm(seconds: float) -> Iterator[None]:
+def alarm(seconds: float, farewell: Callable[[], int] | None = None) -> Iterator[None]:
     """Raise `OutOfTime` in the block when the seconds are over.
 
-    Works in the main thread of systems with interval timers; elsewhere the block just runs on.
+    Works in the main thread of systems with interval timers; elsewhere no bell rings.
+
+    Args:
+        seconds: of wall time.
+        farewell: called from another thread if the block does not end within `PATIENCE` of the
+            bell; it says what is known and returns the code with which the process then ends at
+            once. Once it is called, the block does not end any more.
     """
-    able = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    if not able or math.isinf(seconds):
+    if math.isinf(seconds):
         yield
         return
     if seconds <= 0.0:
         raise OutOfTime
+    with _watched(seconds + PATIENCE, farewell), _bell(seconds):
+        yield
+
+
+@contextmanager
+def _bell(seconds: float) -> Iterator[None]:
+    able = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    if not able:
+        yield
+        return
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise OutOfTime
@@ -53,3 +87,32 @@ def alarm(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _watched(seconds: float, farewell: Callable[[], int] | None) -> Iterator[None]:
+    if farewell is None:
+        yield
+        return
+    ended, speaking = threading.Event(), threading.Lock()
+
+    def leave() -> None:
+        with speaking:  # the block waits here for its end: nobody else speaks any more
+            if not ended.is_set():
+                code = 1
+                try:
+                    code = farewell()
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                finally:
+                    os._exit(code)
+
+    watch = threading.Timer(seconds, leave)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        with speaking:
+            ended.set()
+        watch.cancel()

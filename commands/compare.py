@@ -15,7 +15,7 @@ from ..engine.claim import Claim
 from ..engine.errors import InputError
 from ..engine.formats.decimals import exact
 from ..engine.verdict import Proved, Refuted, Unknown
-from .clock import OutOfTime, alarm
+from .clock import OutOfTime, alarm, owns
 from .comparison import (
     GAP,
     UNBOUNDED,
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 RESERVE = 0.3
 """Seconds of the time limit that are kept for what follows an answer."""
+
+EXTRA = 0.4
+"""Seconds beyond the limit after which a search for enclosures is broken off."""
+
+LIMIT = "the time limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,22 @@ class Order:
         distance("--epsilon", self.epsilon)
         distance("--band", self.band)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a claim is asked about, not how far the networks are apart."""
+        return self.epsilon is not None or self.top1 is not None
+
     def left(self) -> float:
         """Return the seconds that the engines have left."""
         return self.began + self.limit - time.monotonic() - RESERVE
+
+    def patience(self) -> float:
+        """Return the seconds after which whatever runs is broken off; 0 if they are over."""
+        left = self.left()
+        if left + RESERVE <= 0.0:
+            return 0.0
+        # The search for enclosures heeds its own limit, and what it found is worth a moment more.
+        return left + (RESERVE / 2 if self.asks else RESERVE + EXTRA)
 
     def effort(self, options: Options) -> Effort:
         """Return what the engines may spend from now on."""
@@ -156,39 +174,46 @@ def run(order: Order, options: Options) -> Exit:
     files = [Path(order.region)] if Path(order.region).suffix else []
     check_targets([("--json", options.json, ())], [order.first, order.second, *files])
     outcome = Outcome()
+
+    def told(outcome: Outcome) -> Exit:
+        record = comparison_record(order, options, outcome)
+        say(order, outcome, record, Terminal.of(options))
+        write_record(record, options.json)
+        return outcome.end
+
+    def late() -> Exit:
+        pair, claim, errors = outcome.pair, outcome.claim, outcome.errors
+        return told(Outcome(reason=LIMIT, pair=pair, claim=claim, errors=errors))
+
     try:
-        _work(order, options, outcome)
+        with alarm(order.patience(), late if owns(order.began) else None):
+            _work(order, options, outcome)
     except OutOfTime:
-        outcome.reason = "the time limit"
+        outcome.reason = "" if outcome.end in (Exit.DONE, Exit.REFUTED) else LIMIT
     except KeyboardInterrupt:
-        outcome.reason = INTERRUPTED
-    record = comparison_record(order, options, outcome)
-    say(order, outcome, record, Terminal.of(options))
-    write_record(record, options.json)
-    return outcome.end
+        outcome.reason = "" if outcome.end in (Exit.DONE, Exit.REFUTED) else INTERRUPTED
+    return told(outcome)
 
 
 def _work(order: Order, options: Options, outcome: Outcome) -> None:
     """Answer what is asked, noting what is found as it is found."""
-    with alarm(order.left() + RESERVE / 2):
-        pair = pair_of(order.first, order.second, order.region, order.units.value)
-        outcome.pair = pair
-        epsilon, band = distance("--epsilon", order.epsilon), distance("--band", order.band)
-        if epsilon is not None:
-            chosen = list(dict.fromkeys(order.outputs)) or None
-            outcome.claim = within(*pair.networks, pair.region, epsilon, chosen)
-        elif order.top1 is not None:
-            best = Best(order.top1.value)
-            outcome.claim = same_best(*pair.networks, pair.region, best, band or 0)
-        if order.semantics is Arithmetic.FLOAT32:
-            outcome.errors = output_errors(pair)
-        if outcome.claim is not None:
-            effort = order.effort(options)
-            outcome.answer = decided(pair, outcome.claim, effort, outcome.errors)
+    pair = pair_of(order.first, order.second, order.region, order.units.value)
+    outcome.pair = pair
+    epsilon, band = distance("--epsilon", order.epsilon), distance("--band", order.band)
+    if epsilon is not None:
+        chosen = list(dict.fromkeys(order.outputs)) or None
+        outcome.claim = within(*pair.networks, pair.region, epsilon, chosen)
+    elif order.top1 is not None:
+        best = Best(order.top1.value)
+        outcome.claim = same_best(*pair.networks, pair.region, best, band or 0)
+    if order.semantics is Arithmetic.FLOAT32:
+        outcome.errors = output_errors(pair)
+    if outcome.claim is not None:
+        effort = order.effort(options)
+        outcome.answer = decided(pair, outcome.claim, effort, outcome.errors)
     if outcome.answer is not None:
         _judge(order, outcome, outcome.answer)
         return
-    # No alarm here: the search heeds its own limit, and what it found is worth a moment more.
     gap = GAP if order.gap is None else order.gap
     outcome.found = apart(pair, gap, order.effort(options), outcome.errors)
     if not all(math.isfinite(span.proved) for span in outcome.found.outputs) and outcome.errors:
@@ -196,7 +221,7 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
     elif outcome.found.closed:
         outcome.end = Exit.DONE
     else:
-        outcome.reason = INTERRUPTED if outcome.found.interrupted else "the time limit"
+        outcome.reason = INTERRUPTED if outcome.found.interrupted and order.left() > 0.0 else LIMIT
 
 
 def _judge(order: Order, outcome: Outcome, answer: Answer) -> None:
@@ -206,6 +231,6 @@ def _judge(order: Order, outcome: Outcome, answer: Answer) -> None:
         case Refuted():
             outcome.end = Exit.REFUTED
         case Unknown(reason=reason):
-            outcome.reason = "the time limit" if order.left() <= 0.0 else reason
+            outcome.reason = LIMIT if order.left() <= 0.0 else reason
         case _ as never:
             assert_never(never)

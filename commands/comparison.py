@@ -41,7 +41,7 @@ Units = Literal["network", "raw"]
 Errors = tuple[Array, Array]
 """``(outputs,)`` each: how far float evaluation may take f's and g's outputs from the real ones."""
 
-EQUAL = "f and g are made of the same neurons, so they compute the same"
+EQUAL = "both networks are made of the same neurons, so f and g compute the same"
 
 UNBOUNDED = "the rounding of float evaluation cannot be bounded over the region"
 

@@ -53,7 +53,7 @@ def comparison_record(order: Order, options: Options, outcome: Outcome) -> Recor
         semantics=order.semantics.value,
         assumption=RUNTIME_ASSUMPTION if assumed else None,
         rounding=_rounding(outcome),
-        verdict=verdict if _asks(order) else None,
+        verdict=verdict if order.asks else None,
         gap_reached=found.closed if found else None,
         reason=outcome.reason or None,
         method=method.value if method else None,
@@ -71,13 +71,8 @@ def comparison_record(order: Order, options: Options, outcome: Outcome) -> Recor
     ) | {"timeout": None if math.isinf(order.limit) else order.limit}
 
 
-def _asks(order: Order) -> bool:
-    """Return whether a claim is asked about, not a distance."""
-    return order.epsilon is not None or order.top1 is not None
-
-
 def _question(order: Order) -> Record:
-    gap = None if _asks(order) else GAP if order.gap is None else order.gap
+    gap = None if order.asks else GAP if order.gap is None else order.gap
     return {
         "epsilon": order.epsilon,
         "outputs": list(order.outputs) or None,
@@ -166,7 +161,7 @@ def say(order: Order, outcome: Outcome, record: Record, terminal: Terminal) -> N
     """Print what was found."""
     if outcome.found is not None:
         _say_distance(order, record, terminal)
-    elif _asks(order):
+    elif order.asks:
         _say_verdict(order, outcome, record, terminal)
     else:
         terminal.say(f"Unknown: {outcome.reason}. Nothing is known of the distance yet.")

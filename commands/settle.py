@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from ..engine.claim import Claim, Part, Tensor
 from ..engine.errors import InputError, RegionError, UnsupportedError
 from ..engine.formats.bind import Bound, Files, bind
 from ..engine.question import Question, ask
-from ..engine.verdict import Refuted, Unknown
+from ..engine.verdict import Proved, Refuted, Unknown
+from .premise import UNTOLD, no_input
 from .rounding import file_errors, row_errors
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ class Settled:
 
 
 def settle(files: Files, effort: Effort, left: Callable[[], float]) -> Settled:
-    """Return the answer to a claim about its files.
+    """Return the answer to a claim about its files; a proof says whether any input is meant at all.
 
     Args:
         files: the claim and its files.
@@ -68,6 +69,22 @@ def settle(files: Files, effort: Effort, left: Callable[[], float]) -> Settled:
     Raises:
         InputError: a claim or a file that no engine takes.
     """
+    found = _settled(files, effort, left)
+    if not isinstance(found.answer.verdict, Proved) or found.answer.vacuous:
+        return found
+    match no_input(files.claim, left(), effort.seed):
+        case Proved():
+            return replace(found, answer=replace(found.answer, vacuous=True))
+        case Unknown():
+            note = "; ".join(filter(None, (found.answer.note, UNTOLD)))
+            return replace(found, answer=replace(found.answer, note=note))
+        case Refuted():
+            return found
+        case _ as never:
+            assert_never(never)
+
+
+def _settled(files: Files, effort: Effort, left: Callable[[], float]) -> Settled:
     semantics = semantics_of(files.claim, effort.semantics)
     if effort.semantics != "real" and semantics != "real":
         for path, signature in zip(files.paths, files.signatures, strict=True):

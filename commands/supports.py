@@ -32,15 +32,7 @@ ELEMENTS: Final = ("real", "float16", "float32", "float64", "int32", "int64", "b
 
 CAPABILITIES: Final[Mapping[str, Callable[[], list[str]]]] = {
     "--onnx-opset-versions": _opsets,
-    "--onnx-element-types": lambda: [
-        "real",
-        "float16",
-        "float32",
-        "float64",
-        "int32",
-        "int64",
-        "bool",
-    ],
+    "--onnx-element-types": lambda: list(ELEMENTS),
     "--onnx-operators": _operators,
     "--vnnlib-versions": lambda: ["1.0", "2.0"],
     "--hidden-node-theories": lambda: ["NH", "H"],

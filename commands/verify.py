@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
-from ..engine.answer import Answer, Effort
+from ..engine.answer import INTERRUPTED, Answer, Effort
 from ..engine.claim import Claim
 from ..engine.formats.bind import Files, match_files
 from ..engine.formats.vnnlib_claims import read_claim
 from ..engine.verdict import Proved, Refuted, Unknown
 from .assignment import Assigned, assignment, assignment_record, holds, store
-from .clock import OutOfTime, alarm
+from .clock import OutOfTime, alarm, owns
 from .options import Device, Exit, Options, Semantics
 from .record import Record, envelope, number, write_record
 from .settle import Settled, settle
@@ -31,7 +31,9 @@ from .targets import STANDARD_OUTPUT, check_folder, check_targets
 RESERVE = 0.3
 """Seconds of the time limit that are kept for what follows an answer."""
 
-ENDS = {"unsat": Exit.DONE, "sat": Exit.REFUTED, "unknown": Exit.UNKNOWN, "timed-out": Exit.UNKNOWN}
+TIMED_OUT = "timed-out"
+LIMIT = "the time limit"
+ENDS = {"unsat": Exit.DONE, "sat": Exit.REFUTED, "unknown": Exit.UNKNOWN, TIMED_OUT: Exit.UNKNOWN}
 
 EMPTY = (
     "No input satisfies what the query says of inputs alone, so the answer says nothing about the "
@@ -160,13 +162,23 @@ def run(order: Order, options: Options) -> Exit:
     if order.store is not None:
         check_folder("--serialise-assignments", order.store)
     outcome = Outcome()
+
+    def late() -> Exit:
+        known = Outcome(TIMED_OUT, reason=LIMIT, claim=outcome.claim, files=outcome.files)
+        return _told(order, options, known)
+
     try:
-        with alarm(order.left() + RESERVE / 2):
+        with alarm(order.left() + RESERVE / 2, late if owns(order.began) else None):
             _work(order, options, outcome)
     except OutOfTime:
-        outcome.word, outcome.reason, outcome.assigned = "timed-out", "the time limit", ()
+        outcome.word, outcome.reason, outcome.assigned = TIMED_OUT, LIMIT, ()
     except KeyboardInterrupt:
-        outcome.word, outcome.reason, outcome.assigned = "unknown", "interrupted", ()
+        outcome.word, outcome.reason, outcome.assigned = "unknown", INTERRUPTED, ()
+    return _told(order, options, outcome)
+
+
+def _told(order: Order, options: Options, outcome: Outcome) -> Exit:
+    """Print and write what became of a query; return how the command ends."""
     end = ENDS[outcome.word]
     _show(order, options, outcome)
     write_record(_record(order, options, outcome, end), options.json)
@@ -186,10 +198,9 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
         case Refuted():
             outcome.word = "sat"
         case Unknown(reason=reason):
-            late = order.left() <= 0.0
             outcome.word, outcome.reason = "unknown", reason
-            if late:
-                outcome.word, outcome.reason = "timed-out", "the time limit"
+            if order.left() <= 0.0:
+                outcome.word, outcome.reason = TIMED_OUT, LIMIT
         case _ as never:
             assert_never(never)
 

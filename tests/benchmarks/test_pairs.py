@@ -203,6 +203,14 @@ def test_a_chart_holds_every_point_inside_its_frame(points):
     assert len(hollow) == sum(not reached for _, _, reached in points)
 
 
+def test_the_legend_explains_hollow_marks_where_there_are_some():
+    for reached in (True, False):
+        chart = Chart("x", "y", (Line("a", ((1.0, 2000.0, reached),)),))
+        text = sheet("title", [chart], hollow="not reached")
+        assert ("not reached" in text) is not reached
+    assert ">2,000<" in text
+
+
 def test_a_chart_refuses_what_it_cannot_draw():
     with pytest.raises(ValueError, match="no place for 0"):
         Line("a", ((0.0, 1.0, True),))

@@ -46,6 +46,23 @@ def test_little_time_leaves_intervals(wild, compared):
         assert "is proved to stay below" in " ".join(out.split())
 
 
+def test_a_step_that_takes_long_is_broken_off_and_the_intervals_stay(wild, compared, monkeypatch):
+    real, steps = branch.Search._step, itertools.count()
+
+    def step(self, *given):
+        if next(steps) == 3:
+            time.sleep(60)
+        return real(self, *given)
+
+    monkeypatch.setattr(branch.Search, "_step", step)
+    begun = time.monotonic()
+    code, record, _ = compared(*wild, "--timeout", 4, box=",".join(["-1:1"] * 6))
+    assert time.monotonic() - begun < 30
+    assert (code, record["reason"]) == (20, "the time limit")
+    for output in record["outputs"]:
+        assert 0 < output["attained"] < output["proved"]
+
+
 @pytest.mark.parametrize(("words", "steps"), [((), 1), (("--epsilon", "0.0001"), 0)])
 def test_an_interrupt_ends_with_what_is_known(pair, compared, monkeypatch, words, steps):
     real, seen = branch.Search._step, []

@@ -1,14 +1,17 @@
 """`secateur verify`: limits of time, interrupts, records, and what is refused."""
 
 import json
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from secateur.commands import clock
 from secateur.commands import verify as command
-from secateur.commands.clock import OutOfTime, age, alarm
+from secateur.commands.clock import OutOfTime, age, alarm, owns
 from secateur.engine.formats import load, save
 from secateur.engine.formats.vnnlib_claims import read_claim
 from secateur.engine.verdict import Refuted
@@ -50,6 +53,51 @@ def test_an_engine_that_does_not_stop_is_stopped(ask, absolute, monkeypatch):
     assert time.monotonic() - begun < 3
 
 
+DEAF = """
+import sys, time
+from secateur import __main__ as face
+from secateur.commands import compare, verify
+
+def deaf(*given):
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:  # as if the interrupt did not reach it
+            pass
+
+verify.settle = compare.decided = compare.apart = deaf
+face.main()
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("--epsilon", "1")])
+def test_an_engine_that_hears_nothing_is_left(pair, tmp_path, words):
+    record = tmp_path / "r.json"
+    tail = ["--timeout", "1.5", "--json", record]
+    region = ["--region", "-1:1,0:1/2"]
+    done = left_deaf("compare", *pair[:2], *region, *words, *tail)
+    assert done.returncode == 20
+    assert "Unknown: the time limit." in done.stdout
+    found = json.loads(record.read_text())
+    assert (found["exit"], found["reason"]) == (20, "the time limit")
+
+
+def test_a_deaf_engine_leaves_a_whole_answer(absolute, tmp_path):
+    query, record = tmp_path / "q.vnnlib", tmp_path / "r.json"
+    query.write_text(ONE + "(assert (>= Y_0 2))")
+    tail = ["--timeout", "1.5", "--json", record]
+    done = left_deaf("verify", query, "--network", absolute, *tail)
+    assert (done.returncode, done.stdout) == (20, "timed-out\n")
+    assert "Not decided: the time limit." in done.stderr
+    found = json.loads(record.read_text())
+    assert (found["verdict"], found["exit"]) == ("timed-out", 20)
+
+
+def left_deaf(*words):
+    command = [sys.executable, "-c", DEAF, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_an_interrupt_ends_with_what_is_known(ask, absolute, monkeypatch):
     def interrupted(*given):
         raise KeyboardInterrupt
@@ -75,6 +123,23 @@ def test_a_counterexample_that_is_none_is_no_answer(ask, absolute, monkeypatch):
     code, out, err = ask(text, absolute)
     assert (code, out) == (20, ["unknown"])
     assert "fails when evaluated again" in err
+
+
+def test_a_block_that_ends_is_not_left(monkeypatch):
+    monkeypatch.setattr(clock, "PATIENCE", 0.0)
+    called = []
+    with alarm(0.2, lambda: called.append(1) or 0):
+        pass
+    with pytest.raises(OutOfTime), alarm(0.0, lambda: called.append(1) or 0):
+        pass
+    time.sleep(0.3)
+    assert not called
+
+
+def test_a_process_is_left_only_with_its_own_command():
+    assert owns(time.monotonic() - age())
+    assert not owns(time.monotonic() - age() - 1.0)
+    assert not owns(time.monotonic())  # begun in the midst of a run of tests
 
 
 def test_the_alarm_rings_and_leaves_nothing_behind():
