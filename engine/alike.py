@@ -101,16 +101,25 @@ def impossible(question: Question, alternative: Alternative) -> bool:
         alternative: one of its alternatives.
     """
     one, two = question.weights
-    forms = []
-    for row, strict in alternative.atoms:
-        slopes = [
-            Fraction(float(a)) + Fraction(float(b)) for a, b in zip(one[row], two[row], strict=True)
-        ]
-        slopes += [Fraction(float(value)) for value in question.direct[row]]
-        forms.append((slopes, Fraction(float(question.bias[row])) - question.limits[row], strict))
-    for some in [*combinations(forms, 1), *combinations(forms, 2)]:
-        total = [sum(parts) for parts in zip(*(slopes for slopes, _, _ in some), strict=True)]
-        least = sum(constant for _, constant, _ in some)
-        if not any(total) and (least > 0 or (least == 0 and any(strict for _, _, strict in some))):
+    rows = np.array([row for row, _ in alternative.atoms], np.int64)
+    total = one[rows] + two[rows]
+    # A sum of two floats is exact where both can be had back from it.
+    exact = (total - one[rows] == two[rows]) & (total - two[rows] == one[rows])
+    slopes = np.concatenate([total, question.direct[rows]], axis=1)
+    least = [Fraction(float(question.bias[row])) - question.limits[row] for row in rows.tolist()]
+    strict = [strict for _, strict in alternative.atoms]
+    usable = np.flatnonzero(exact.all(axis=1)).tolist()
+    for place in usable:
+        if not slopes[place].any() and _fails(least[place], strict[place]):
+            return True
+    for here, there in combinations(usable, 2):
+        if np.array_equal(slopes[here], -slopes[there]) and _fails(
+            least[here] + least[there], strict[here] or strict[there]
+        ):
             return True
     return False
+
+
+def _fails(value: Fraction, strict: bool) -> bool:
+    """Return whether ``value <= 0``, or ``value < 0``, is false."""
+    return value > 0 or (value == 0 and strict)

@@ -117,7 +117,11 @@ def discrepancy(
         search.run(effort.boxes, begun + effort.seconds)
     except KeyboardInterrupt:
         search.interrupted = True
-    outputs, norms = goal.spans(search, replayers)
+    try:
+        outputs, norms = goal.spans(search, replayers)
+    except KeyboardInterrupt:  # a replay was broken off; what is known is still there
+        search.interrupted = True
+        outputs, norms = goal.spans(search, replayers)
     seconds, closed = time.monotonic() - begun, not search.waiting
     return Discrepancy(outputs, norms, search.bounded, seconds, closed, search.interrupted)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .claim import Case, Claim, Part
+from .claim import Atom, Case, Claim, Part
 from .errors import InputError, RegionError, UnsupportedError
 from .network import Network
 from .region import Region
@@ -149,6 +149,40 @@ def ask(claim: Claim, networks: Sequence[Network]) -> Question:
     return _Asked(claim, networks).question()
 
 
+@dataclass(slots=True, eq=False)
+class _Limits:
+    """Limits of the inputs, as a case states them.
+
+    Attributes:
+        lower, upper: None where there is none so far.
+        open: of limits (input, whether the upper side) whether they are strict.
+    """
+
+    lower: list[Fraction | None]
+    upper: list[Fraction | None]
+    open: dict[tuple[int, bool], bool]
+
+    @classmethod
+    def none(cls, size: int) -> _Limits:
+        return cls([None] * size, [None] * size, {})
+
+    def copy(self) -> _Limits:
+        return _Limits(self.lower.copy(), self.upper.copy(), self.open.copy())
+
+    def cut(self, index: int, limit: Fraction, *, above: bool, strict: bool) -> None:
+        """Take another limit of an input over."""
+        side = self.upper if above else self.lower
+        old = side[index]
+        if old is None or (limit < old if above else limit > old):
+            side[index], self.open[index, above] = limit, strict
+        elif limit == old:
+            self.open[index, above] = self.open.get((index, above), False) or strict
+
+
+def _meet(low: Sequence[Fraction], high: Sequence[Fraction]) -> bool:
+    return all(one <= two for one, two in zip(low, high, strict=True))
+
+
 class _Asked:
     def __init__(self, claim: Claim, networks: Sequence[Network]) -> None:
         self.claim, self.networks = claim, networks
@@ -157,6 +191,8 @@ class _Asked:
         self.columns = self.tied.columns
         self.size = self.tied.size
         self.sources = self._sources()
+        self.shared, self.limits = self._common()
+        self.regions: list[Region | None] = []
         self.rows: dict[tuple[tuple[int, Fraction], ...], dict[Fraction, int]] = {}
         self.forms: list[tuple[Mapping[int, Fraction], Fraction]] = []
 
@@ -203,11 +239,12 @@ class _Asked:
 
     def _alternative(self, case: Case) -> Alternative | None:
         """Return a case's box and rows; None where its limits leave no input."""
-        lower: list[Fraction | None] = [None] * self.size
-        upper: list[Fraction | None] = [None] * self.size
-        open_: dict[tuple[int, bool], bool] = {}
+        start = len(self.shared)
+        if len(case) < start or any(a is not b for a, b in zip(case, self.shared, strict=False)):
+            start = 0
+        limits = self.limits if start else _Limits.none(self.size)
         rest: list[tuple[dict[int, Fraction], Fraction, bool]] = []
-        for atom in case:
+        for atom in case[start:]:
             slopes = self.tied.replaced(atom)
             offset = atom.form.offset
             if not slopes:
@@ -218,22 +255,48 @@ class _Asked:
             if more or index >= self.size:
                 rest.append((slopes, offset, atom.strict))
                 continue
-            limit, above = -offset / slope, slope > 0
-            side = upper if above else lower
-            old = side[index]
-            if old is None or (limit < old if above else limit > old):
-                side[index], open_[index, above] = limit, atom.strict
-            elif limit == old:
-                open_[index, above] = open_.get((index, above), False) or atom.strict
-        low, high = self._limited(lower, "lower"), self._limited(upper, "upper")
-        for index in range(self.size):
-            shut = open_.get((index, False), False) or open_.get((index, True), False)
-            if low[index] > high[index] or (low[index] == high[index] and shut):
-                return None
+            if limits is self.limits:
+                limits = limits.copy()
+            limits.cut(index, -offset / slope, above=slope > 0, strict=atom.strict)
+        region = self._region(limits)
+        if region is None:
+            return None
         found = [(self._row(form, offset), strict) for form, offset, strict in rest]
         atoms = tuple(dict.fromkeys(found))
-        sides = tuple(key for key, strict in open_.items() if strict)
-        return Alternative(Region(low, high, self.claim.name), atoms, sides)
+        sides = tuple(key for key, strict in limits.open.items() if strict)
+        return Alternative(region, atoms, sides)
+
+    def _common(self) -> tuple[tuple[Atom, ...], _Limits]:
+        """Return the limits of single inputs that all cases begin with, atom by atom the same."""
+        limits = _Limits.none(self.size)
+        cases = self.claim.cases
+        shared: list[Atom] = []
+        for place, atom in enumerate(cases[0] if len(cases) > 1 else ()):
+            slopes = self.tied.replaced(atom)
+            if slopes and (len(slopes) > 1 or next(iter(slopes)) >= self.size):
+                break
+            if any(len(case) <= place or case[place] is not atom for case in cases):
+                break
+            offset = atom.form.offset
+            if not slopes and (offset > 0 or (offset == 0 and atom.strict)):
+                break
+            shared.append(atom)
+            for index, slope in slopes.items():
+                limits.cut(index, -offset / slope, above=slope > 0, strict=atom.strict)
+        return tuple(shared), limits
+
+    def _region(self, limits: _Limits) -> Region | None:
+        """Return the box of limits, the same object for the same limits; None where it is empty."""
+        if limits is self.limits and self.regions:
+            return self.regions[0]
+        low, high = self._limited(limits.lower, "lower"), self._limited(limits.upper, "upper")
+        region: Region | None = Region(low, high, self.claim.name) if _meet(low, high) else None
+        for index, upper in limits.open:
+            shut = limits.open[index, upper] and low[index] == high[index]
+            region = None if shut else region
+        if limits is self.limits:
+            self.regions.append(region)
+        return region
 
     def _limited(self, side: list[Fraction | None], word: str) -> tuple[Fraction, ...]:
         for index, value in enumerate(side):
