@@ -6,6 +6,7 @@ region, so they can be handed to the file's runtime as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
@@ -35,6 +36,11 @@ def sample(lower: Array, upper: Array, count: int, rng: np.random.Generator) -> 
     share = np.where(snap, np.round(share), share)
     share[0] = 0.5
     return np.clip(lower + share * (upper - lower), lower, upper)
+
+
+_CORNERS = 5
+"""Steps of an ascent to the corner that the gradient points at; most pre-activations are largest in
+a corner that one or two of them find."""
 
 
 def gradient(network: Network, values: dict[str, Array], node: str, seeds: Array) -> Array:
@@ -90,8 +96,15 @@ def ascend(
     points: Array,
     lattice: Lattice,
     steps: int,
+    *,
+    enough: Array | None = None,
+    late: Callable[[], bool] | None = None,
 ) -> tuple[Array, Array]:
     """Climb ``sign * value`` of one neuron for each point, by projected gradient steps.
+
+    A few steps go to the corner of the box that the gradient points at, as long as that is higher;
+    short ones follow. A point rests where no step moves it, and as soon as any point of its neuron
+    and sign is high enough.
 
     Args:
         network: the network.
@@ -101,30 +114,104 @@ def ascend(
         points: ``(points, inputs)`` where to start.
         lattice: the points that may be visited.
         steps: number of gradient steps.
+        enough: ``(points,)`` height above which there is no need to climb; None: there is none.
+        late: is asked before each step whether the time is spent; None: there is no limit.
 
     Returns:
         The best points ``(points, inputs)`` and ``sign * value`` there ``(points,)``.
     """
-    width = lattice.upper - lattice.lower
-    every = np.arange(len(points))
-    seeds = np.zeros((len(points), network.by_name[node].size))
-    seeds[every, indices] = signs
-    best = lattice.snap(points)
-    values = network.trace(best, node)
-    height = signs * values[node][every, indices]
-    stride = np.full(len(points), 0.1)
-    for _ in range(steps):
-        slope = gradient(network, values, node, seeds) * width
-        largest = np.abs(slope).max(axis=1, keepdims=True)
-        move = stride[:, None] * np.divide(
-            slope, largest, out=np.zeros_like(slope), where=largest > 0
-        )
-        there = lattice.snap(best + move * width)
-        trial = network.trace(there, node)
-        level = signs * trial[node][every, indices]
-        won = level > height
-        best, height = np.where(won[:, None], there, best), np.where(won, level, height)
-        for name, value in values.items():
+    climb = _Climb(network, node, indices, signs, lattice, points, enough)
+    for far, count in ((True, _CORNERS), (False, steps)):
+        climb.start()
+        for _ in range(count):
+            if not climb.left.size or (late is not None and late()):
+                break
+            climb.step(far)
+    return climb.best, climb.height
+
+
+class _Climb:
+    """The state of an ascent.
+
+    Attributes:
+        best, height: ``(points, inputs)`` and ``(points,)`` the highest so far.
+        left: which points still climb; values, seeds: of these alone.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        node: str,
+        indices: NDArray[np.int64],
+        signs: Array,
+        lattice: Lattice,
+        points: Array,
+        enough: Array | None,
+    ) -> None:
+        self.network, self.node, self.lattice = network, node, lattice
+        self.indices, self.signs = indices, signs
+        self.enough = np.full(len(points), np.inf) if enough is None else enough
+        self.width = lattice.upper - lattice.lower
+        self.stride = np.full(len(points), 0.1)
+        goals = np.stack([indices, (signs > 0).astype(np.int64)], axis=1)
+        self.goal = np.unique(goals, axis=0, return_inverse=True)[1].reshape(-1)
+        self.kept = {at.sources[0] for at in network.piecewise} | {node}
+        self.best = lattice.snap(points)
+        self.left: NDArray[np.int64] = np.arange(len(points))
+        self.height = self._heights(self._trace(self.best), self.left)
+
+    def start(self) -> None:
+        """Let all points climb whose neuron is not high enough."""
+        self.left = np.arange(len(self.best))
+        self.left = self.left[self._short()]
+        self.values = self._trace(self.best[self.left])
+        self.seeds = np.zeros((self.left.size, self.network.by_name[self.node].size))
+        self.seeds[np.arange(self.left.size), self.indices[self.left]] = self.signs[self.left]
+
+    def step(self, far: bool) -> None:
+        """Move the points that still climb, to a corner if far; those that cannot gain rest."""
+        slope = gradient(self.network, self.values, self.node, self.seeds) * self.width
+        if far:
+            move = 2.0 * np.sign(slope)  # beyond the box, from wherever the point is
+        else:
+            largest = np.abs(slope).max(axis=1, keepdims=True)
+            share = np.divide(slope, largest, out=np.zeros_like(slope), where=largest > 0)
+            move = self.stride[self.left][:, None] * share
+        there = self.lattice.snap(self.best[self.left] + move * self.width)
+        moved = np.asarray((there != self.best[self.left]).any(axis=1))
+        self._rest(moved)
+        if not self.left.size:
+            return
+        there, left = there[moved], self.left
+        trial = self._trace(there)
+        level = self._heights(trial, left)
+        won = level > self.height[left]
+        self.best[left[won]], self.height[left[won]] = there[won], level[won]
+        for name, value in self.values.items():
             value[won] = trial[name][won]
-        stride = np.where(won, np.minimum(stride * 1.4, 0.5), stride * 0.5)
-    return best, height
+        if not far:
+            stride = self.stride[left]
+            self.stride[left] = np.where(won, np.minimum(stride * 1.4, 0.5), stride * 0.5)
+        self._rest(self._short() & (won | (not far)))
+
+    def _trace(self, points: Array) -> dict[str, Array]:
+        trace = self.network.trace(points, self.node)
+        return {name: value for name, value in trace.items() if name in self.kept}
+
+    def _heights(self, values: dict[str, Array], which: NDArray[np.int64]) -> Array:
+        z = values[self.node][np.arange(which.size), self.indices[which]]
+        return np.asarray(self.signs[which] * z)
+
+    def _short(self) -> NDArray[np.bool_]:
+        """Return which of the climbing points have a neuron that is not high enough anywhere."""
+        done = np.zeros(self.goal.max(initial=-1) + 1, dtype=np.bool_)
+        done[self.goal[self.height > self.enough]] = True
+        return np.asarray(~done[self.goal[self.left]])
+
+    def _rest(self, keep: NDArray[np.bool_]) -> None:
+        """Let some of the climbing points go on, and no others."""
+        if keep.all():
+            return
+        self.left = self.left[keep]
+        self.values = {name: value[keep] for name, value in self.values.items()}
+        self.seeds = self.seeds[keep]

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .errors import NetworkError
 
 AnyArray = NDArray[Any]
 Shape = tuple[int, ...]
+
+_COLUMNS = 1 << 17
+"""Entries of the columns of a convolution made at a time: 1 MB of float64, which caches hold."""
 
 
 def frozen(values: AnyArray, what: str, axes: int) -> NDArray[np.float64]:
@@ -248,14 +252,13 @@ class Convolution:
         """Number of multiply-adds of one application."""
         return int(self.weight.size * np.prod(self.shape_out[1:]))
 
-    def _taps(self) -> Iterator[tuple[int, int, slice, slice]]:
+    def _taps(self) -> Iterator[tuple[slice, slice]]:
+        """Yield for each entry of the kernel the padded rows and columns that it meets."""
         _, tall, wide = self.shape_out
         for row in range(self.weight.shape[2]):
             for column in range(self.weight.shape[3]):
                 first, left = row * self.dilations[0], column * self.dilations[1]
                 yield (
-                    row,
-                    column,
                     slice(first, first + (tall - 1) * self.strides[0] + 1, self.strides[0]),
                     slice(left, left + (wide - 1) * self.strides[1] + 1, self.strides[1]),
                 )
@@ -265,43 +268,58 @@ class Convolution:
         top, left, bottom, right = self.padding
         return np.zeros((batch, channels, height + top + bottom, width + left + right), dtype=dtype)
 
+    def _parts(self, batch: int) -> Iterator[slice]:
+        """Yield slices of a batch whose columns fit a processor's cache."""
+        _, tall, wide = self.shape_out
+        columns = self.shape_in[0] * int(np.prod(self.weight.shape[2:])) * tall * wide
+        size = max(1, _COLUMNS // columns)
+        yield from (slice(start, start + size) for start in range(0, batch, size))
+
+    def _columns(self, flat: AnyArray) -> AnyArray:
+        """Return what each output sees, ``(batch, groups, terms, positions)``, zeros at the rim."""
+        channels, height, width = self.shape_in
+        top, left = self.padding[:2]
+        padded = self._padded(len(flat), flat.dtype)
+        padded[:, :, top : top + height, left : left + width] = flat.reshape(-1, *self.shape_in)
+        (tall, wide), (down, across) = self.weight.shape[2:], self.dilations
+        window = down * (tall - 1) + 1, across * (wide - 1) + 1
+        seen = sliding_window_view(padded, window, axis=(2, 3))
+        seen = seen[:, :, :: self.strides[0], :: self.strides[1], ::down, ::across]
+        _, rows, columns = self.shape_out
+        return seen.transpose(0, 1, 4, 5, 2, 3).reshape(
+            len(flat), self.groups, channels // self.groups * tall * wide, rows * columns
+        )
+
+    def _kernel(self, weight: AnyArray | None) -> AnyArray:
+        """Return the kernel as one matrix a group, ``(groups, channels out, terms)``."""
+        kernel = self.weight if weight is None else weight
+        return kernel.reshape(self.groups, -1, self.terms)
+
     def push(self, values: AnyArray, weight: AnyArray | None = None) -> AnyArray:
         """Return the convolution of each of ``values`` ``(..., in)``, flat."""
-        kernel = self.weight if weight is None else weight
+        kernel = self._kernel(weight)
         lead, flat = values.shape[:-1], values.reshape(-1, self.size_in)
-        batch, (channels, height, width) = len(flat), self.shape_in
-        top, left = self.padding[:2]
-        padded = self._padded(batch, flat.dtype)
-        padded[:, :, top : top + height, left : left + width] = flat.reshape(batch, *self.shape_in)
-        channels_out, tall, wide = self.shape_out
-        out = np.zeros((batch, channels_out, tall * wide), dtype=flat.dtype)
-        per_out, per_in = channels_out // self.groups, channels // self.groups
-        for row, column, rows, columns in self._taps():
-            patch = padded[:, :, rows, columns].reshape(batch, channels, tall * wide)
-            for group in range(self.groups):
-                to = slice(group * per_out, (group + 1) * per_out)
-                of = slice(group * per_in, (group + 1) * per_in)
-                out[:, to] += kernel[to, :, row, column] @ patch[:, of]
+        out = np.empty((len(flat), self.size_out), dtype=np.result_type(flat, kernel))
+        for part in self._parts(len(flat)):
+            out[part] = (kernel @ self._columns(flat[part])).reshape(-1, self.size_out)
         return out.reshape(*lead, self.size_out)
 
     def pull(self, rows: AnyArray, weight: AnyArray | None = None) -> AnyArray:
         """Return ``r W`` for each ``r`` in ``rows`` ``(..., out)``: the transposed convolution."""
-        kernel = self.weight if weight is None else weight
+        kernel = self._kernel(weight).transpose(0, 2, 1)
         lead, flat = rows.shape[:-1], rows.reshape(-1, self.size_out)
-        batch, (channels, height, width) = len(flat), self.shape_in
-        channels_out, tall, wide = self.shape_out
-        tensor = flat.reshape(batch, channels_out, tall * wide)
-        padded = self._padded(batch, flat.dtype)
-        per_out, per_in = channels_out // self.groups, channels // self.groups
-        for row, column, down, across in self._taps():
-            for group in range(self.groups):
-                of = slice(group * per_out, (group + 1) * per_out)
-                to = slice(group * per_in, (group + 1) * per_in)
-                part = kernel[of, :, row, column].T @ tensor[:, of]
-                padded[:, to, down, across] += part.reshape(batch, per_in, tall, wide)
-        top, left = self.padding[:2]
-        inner = padded[:, :, top : top + height, left : left + width]
-        return inner.reshape(*lead, self.size_in)
+        channels, height, width = self.shape_in
+        (tall, wide), (top, left) = self.shape_out[1:], self.padding[:2]
+        taps = list(self._taps())
+        out = np.empty((len(flat), *self.shape_in), dtype=np.result_type(flat, kernel))
+        for part in self._parts(len(flat)):
+            tensor = flat[part].reshape(-1, self.groups, kernel.shape[2], tall * wide)
+            spread = (kernel @ tensor).reshape(-1, channels, len(taps), tall, wide)
+            padded = self._padded(len(spread), out.dtype)
+            for tap, (down, across) in enumerate(taps):
+                padded[:, :, down, across] += spread[:, :, tap]
+            out[part] = padded[:, :, top : top + height, left : left + width]
+        return out.reshape(*lead, self.size_in)
 
     def magnitude(self) -> "Convolution":
         """Return the operator whose weights are the magnitudes of these."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..engine.bounds.packed import LOWER, UPPER
 from ..engine.network import Network, Piecewise, State
 from ..engine.region import Lattice
 from ..engine.verdict import Method, Proved, Refuted, Unknown, Verdict
-from ..engine.witness import Runtime, replay
+from ..engine.witness import Replay, Runtime, replay
 from .finding import Finding
 
 Array = NDArray[np.float64]
@@ -22,6 +22,12 @@ METHODS = list(Method)
 _CLEAR = 1e-6
 """Share of a pre-activation's largest magnitude at the points kept from which a witness counts as
 clear, so that one point can serve many neurons; a choice among points, not a tolerance."""
+
+_CANDIDATES = 32
+"""Points tried at a time when few are chosen that show all signs."""
+
+_VALUES, _LEAST_TOGETHER, _MOST_TOGETHER = 1 << 23, 32, 8192
+"""Values of all nodes that are held at a time, 64 MB of float64, and the points they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,20 @@ class Entry:
 
 
 class Ledger:
-    """What is known of all neurons of a network over a region."""
+    """What is known of all neurons of a network over a region.
+
+    Attributes:
+        network, lattice: what is asked about, and the points that may be shown.
+        entries: layer after layer.
+        together: points that are evaluated at a time.
+    """
 
     def __init__(self, network: Network, lattice: Lattice) -> None:
         self.network = network
         self.lattice = lattice
         self.entries: list[Entry] = []
+        size = sum(node.size for node in network.nodes)
+        self.together = max(_LEAST_TOGETHER, min(_MOST_TOGETHER, _VALUES // size))
         for node in network.piecewise:
             assert isinstance(node.layer, Piecewise)
             self.entries.append(
@@ -151,29 +165,36 @@ class Ledger:
 
     def visit(self, points: Array, method: Method) -> None:
         """Evaluate points ``(points, inputs)`` of the lattice; remember each neuron's extremes."""
-        for start in range(0, len(points), 8192):
-            some = points[start : start + 8192]
+        for start in range(0, len(points), self.together):
+            some = points[start : start + self.together]
             values = self.network.trace(some)
             for entry in self.entries:
-                z = values[entry.source]
-                every = np.arange(z.shape[1])
-                for rows in (z.argmax(axis=0), z.argmin(axis=0)):
-                    self._remember(entry, z[rows, every], some[rows], method)
+                self._remember(entry, values[entry.source], some, method)
 
     def _remember(self, entry: Entry, z: Array, points: Array, method: Method) -> None:
-        before = entry.refuted
-        more, less = z > entry.most, z < entry.least
-        entry.most, entry.least = np.where(more, z, entry.most), np.where(less, z, entry.least)
-        entry.at_most[more], entry.at_least[less] = points[more], points[less]
+        before, every = entry.refuted, np.arange(z.shape[1])
+        top, bottom = z.argmax(axis=0), z.argmin(axis=0)
+        most, least = z[top, every], z[bottom, every]
+        more, less = most > entry.most, least < entry.least
+        entry.most[more], entry.least[less] = most[more], least[less]
+        entry.at_most[more], entry.at_least[less] = points[top[more]], points[bottom[less]]
         entry.found[entry.refuted & ~before] = METHODS.index(method)
 
     def prove(self, bounds: Mapping[str, Interval], method: Method) -> None:
         """Take over proved bounds over the whole region, ``(1, size)`` by pre-activation node."""
-        for entry in self.entries:
+        for place, entry in enumerate(self.entries):
             low, high = bounds[entry.source]
-            before = entry.proved
-            entry.low, entry.high = np.maximum(entry.low, low[0]), np.minimum(entry.high, high[0])
-            entry.how[entry.proved & ~before] = METHODS.index(method)
+            self.prove_some(place, np.arange(entry.low.size), low[0], high[0], method)
+
+    def prove_some(
+        self, place: int, neurons: NDArray[np.int64], low: Array, high: Array, method: Method
+    ) -> None:
+        """Take over proved bounds ``(neurons,)`` of some different neurons of one layer."""
+        entry = self.entries[place]
+        before = entry.proved
+        entry.low[neurons] = np.maximum(entry.low[neurons], low)
+        entry.high[neurons] = np.minimum(entry.high[neurons], high)
+        entry.how[entry.proved & ~before] = METHODS.index(method)
 
     def prove_one(self, wish: Wish, bound: float, method: Method, boxes: int = 1) -> None:
         """Take over that ``sign * z <= bound`` on the whole region for one wish."""
@@ -187,12 +208,15 @@ class Ledger:
             entry.how[wish.neuron] = METHODS.index(method)
             entry.spread[wish.neuron] = max(1, boxes)
 
-    def findings(self, runtime: Runtime | None, reason: str) -> tuple[Finding, ...]:
+    def findings(
+        self, runtime: Runtime | None, reason: str, late: Callable[[], bool]
+    ) -> tuple[Finding, ...]:
         """Replay the refuting points and return the verdicts.
 
         Args:
             runtime: of the network's file, if it has one.
             reason: why what is open was left open.
+            late: whether the time is spent; signs that only rationals can tell are then left open.
         """
         points, pairs = self._cover()
         sources = [entry.source for entry in self.entries]
@@ -206,45 +230,57 @@ class Ledger:
                 if state != State.RELU:
                     verdict = Proved(METHODS[entry.how[neuron]], int(entry.spread[neuron]))
                 elif (place, neuron) in pairs:
-                    seen = [shown.witness(at, entry.source, neuron) for at in pairs[place, neuron]]
-                    if seen[0].value > 0 > seen[1].value:
-                        verdict = Refuted(tuple(seen), METHODS[entry.found[neuron]])
-                    else:
-                        verdict = Unknown("the points that show both signs fail exact replay")
+                    verdict = _replayed(shown, entry, neuron, pairs[place, neuron], late)
                 out.append(Finding(entry.node, neuron, state, verdict, low, high))
         return tuple(out)
 
     def _cover(self) -> tuple[Array, dict[tuple[int, int], tuple[int, int]]]:
-        """Choose few points that show both signs of every refuted neuron, greedily.
+        """Choose few points that show both signs of every refuted neuron.
 
         Returns:
             The points ``(points, inputs)``, and for each refuted neuron (place, index) which of
             them shows z > 0 and which z < 0.
         """
-        wanted = [
-            (place, neuron)
-            for place, entry in enumerate(self.entries)
-            for neuron in np.flatnonzero(entry.asked & entry.refuted & ~entry.proved).tolist()
-        ]
-        if not wanted:
+        wanted = [np.flatnonzero(e.asked & e.refuted & ~e.proved) for e in self.entries]
+        pairs = [(place, n) for place, some in enumerate(wanted) for n in some.tolist()]
+        if not pairs:
             return np.zeros((0, self.network.size_in)), {}
-        extremes = [
-            e[[n]] for p, n in wanted for e in (self.entries[p].at_most, self.entries[p].at_least)
-        ]
-        points = np.unique(np.concatenate(extremes), axis=0)
-        values = self.network.trace(points)
-        z = np.stack([values[self.entries[p].source][:, n] for p, n in wanted], axis=1)
-        clear = _CLEAR * np.abs(z).max(axis=0)
-        above = z >= np.minimum(clear, z.max(axis=0))
-        below = z <= np.maximum(-clear, z.min(axis=0))
-        shows = np.concatenate([above, below], axis=1)
-        chosen: list[int] = []
-        by = np.full(shows.shape[1], -1)
+        found = list(zip(self.entries, wanted, strict=True))
+        most = np.concatenate([entry.most[some] for entry, some in found])
+        least = np.concatenate([entry.least[some] for entry, some in found])
+        clear = _CLEAR * np.maximum(most, -least)
+        by = np.full((2, len(pairs)), -1)
+        chosen: list[Array] = []
         while (by < 0).any():
-            best = int(shows[:, by < 0].sum(axis=1).argmax())
-            by[(by < 0) & shows[best]] = len(chosen)
-            chosen.append(best)
-        half = len(wanted)
-        return points[chosen], {
-            wish: (int(by[i]), int(by[half + i])) for i, wish in enumerate(wanted)
+            todo = np.argwhere(by < 0)
+            todo = todo[np.unique(np.linspace(0, len(todo) - 1, _CANDIDATES).astype(np.int64))]
+            points = np.stack([self._extreme(pairs[i], int(side)) for side, i in todo])
+            values = self.network.trace(points)
+            z = np.concatenate([values[entry.source][:, some] for entry, some in found], axis=1)
+            shows = np.stack([z >= np.minimum(clear, most), z <= np.maximum(-clear, least)], axis=1)
+            shows[np.arange(len(todo)), todo[:, 0], todo[:, 1]] = True  # its own, up to rounding
+            while (gain := (shows & (by < 0)).sum(axis=(1, 2))).any():
+                best = int(gain.argmax())
+                by[(by < 0) & shows[best]] = len(chosen)
+                chosen.append(points[best])
+        return np.stack(chosen), {
+            pair: (int(by[0, i]), int(by[1, i])) for i, pair in enumerate(pairs)
         }
+
+    def _extreme(self, pair: tuple[int, int], side: int) -> Array:
+        """Return the point of the largest pre-activation for side 0, of the least for side 1."""
+        place, neuron = pair
+        entry = self.entries[place]
+        return np.asarray((entry.at_least if side else entry.at_most)[neuron])
+
+
+def _replayed(
+    shown: Replay, entry: Entry, neuron: int, pair: tuple[int, int], late: Callable[[], bool]
+) -> Verdict:
+    """Return what two points say of a neuron that they seem to refute."""
+    if late() and not all(shown.bounded(point, entry.source, neuron) for point in pair):
+        return Unknown("the time limit came before exact replay of the points with both signs")
+    if [shown.sign(point, entry.source, neuron) for point in pair] != [1, -1]:
+        return Unknown("the points that show both signs fail exact replay")
+    witnesses = tuple(shown.witness(point, entry.source, neuron) for point in pair)
+    return Refuted(witnesses, METHODS[entry.found[neuron]])

@@ -1,10 +1,11 @@
 """Phase redundancy: which ReLUs are zero, or the identity, on a whole region.
 
 The steps go from cheap to dear and each is only given what the earlier ones left open: samples,
-interval, linear and optimised bounds, the same in rationals where rounding may have missed zero,
-gradient attack, boxes split (all open neurons together,
-then one by one), LP, phases split with LP leaves. A neuron ends proved, refuted by two replayed
-points, or open with a reason.
+interval and linear bounds, the same in rationals where rounding may have missed zero, a short
+gradient attack, optimised bounds, boxes split for all open neurons together, a long attack, boxes
+split for one neuron at a time, LP, phases split with LP leaves. An attack on a redundant neuron is
+in vain, so the long one comes late. A neuron ends proved, refuted by two replayed points, or open
+with a reason.
 
 Source: Lahav and Katz, FMCAD 2021, section 4.1; the search is our own.
 """
@@ -15,14 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.attack import ascend, sample
 from ..engine.bounds.interval import interval
-from ..engine.bounds.linear import linear
-from ..engine.bounds.packed import LOWER, UPPER, pack
+from ..engine.bounds.packed import LOWER, UPPER, Packed, pack
 from ..engine.bounds.phases import decide_by_phases
 from ..engine.bounds.rational import rational_bound
 from ..engine.bounds.tighten import Effort as ProgramEffort
@@ -35,8 +35,10 @@ from ..engine.search import Boxes, Limits, Search
 from ..engine.stages import stages
 from ..engine.verdict import Method
 from ..engine.witness import Runtime
+from .climb import Climber
 from .finding import Phases
 from .ledger import Ledger, Wish
+from .sharpen import sharpen
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -74,10 +76,6 @@ _TOGETHER = 256
 
 _FEW_INPUTS = 16
 """Up to this many inputs, boxes are bisected as long as there is time; with more, not at all."""
-
-_POINTS_SHARE = 64
-"""Inputs up to which all samples and starts are used; with more, each point costs more and random
-ones find less, so there are fewer in proportion."""
 
 _ROUNDS = (2048, 8192, 32_768)
 """Boxes up to which each open neuron is searched for on its own, round after round. What is open
@@ -125,9 +123,11 @@ class _Work:
     ) -> None:
         self.network, self.region, self.effort, self.progress = network, region, effort, progress
         self.deadline = time.monotonic() + effort.seconds
-        self.rng = np.random.default_rng(effort.seed)
         self.lattice = region.lattice(network.origin.dtype)
         self.ledger = Ledger(network, self.lattice)
+        rng = np.random.default_rng(effort.seed)
+        self.climber = Climber(self.ledger, effort.climbs, rng, self.late)
+        self.few = network.size_in <= _FEW_INPUTS
         self.seconds: dict[str, float] = {}
         self.boxes = 0
 
@@ -153,45 +153,38 @@ class _Work:
         """Go through the steps and return what was found."""
         box = self.region.lower[None], self.region.upper[None]
         with self.step(Method.SAMPLE):
-            self.ledger.visit(self._points(self._fewer(self.effort.samples)), Method.SAMPLE)
+            self.climber.visit(self.effort.samples)
         with self.step(Method.INTERVAL):
             self.ledger.prove(interval(self.network, *box), Method.INTERVAL)
-        for method, steps in ((Method.LINEAR, 0), (Method.OPTIMISED, self.effort.slopes)):
-            if self.ledger.open and not self.late() and (steps or method == Method.LINEAR):
+        starts, climbs = self.effort.starts, self.effort.climbs
+        steps: tuple[tuple[Method, Callable[[], None]], ...] = (
+            (Method.LINEAR, lambda: self._sharpen(Method.LINEAR, 0)),
+            (Method.RATIONAL, self._rational),
+            (Method.ATTACK, lambda: self.climber.attack(-(-starts // 8), -(-climbs // 4))),
+            (Method.OPTIMISED, lambda: self._sharpen(Method.OPTIMISED, self.effort.slopes)),
+            (Method.RATIONAL, self._rational),
+            (Method.SPLIT, self._together),
+            (Method.ATTACK, lambda: self.climber.attack(starts, climbs)),
+            (Method.SPLIT, self._alone),
+            (Method.LP, self._relax),
+            (Method.MILP, self._branch),
+        )
+        for method, work in steps:
+            if self.ledger.open and not self.late():
                 with self.step(method):
-                    known = self.ledger.known()
-                    self.ledger.prove(linear(self.network, *box, steps=steps, known=known), method)
-        if self.ledger.open and not self.late():
-            with self.step(Method.RATIONAL):
-                self._rational()
-        if self.ledger.open and not self.late():
-            with self.step(Method.ATTACK):
-                self._attack()
-        if self.ledger.open and not self.late() and self.effort.boxes:
-            with self.step(Method.SPLIT):
-                self._split()
-        if self.ledger.open and not self.late() and self.effort.programs:
-            with self.step(Method.LP):
-                self._relax()
-        if self.ledger.open and not self.late() and self.effort.programs:
-            with self.step(Method.MILP):
-                self._branch()
+                    work()
         reason = (
             f"time limit of {self.effort.seconds:g} s"
             if self.late()
             else f"limits of {self.effort.boxes} boxes and {self.effort.programs} programs a neuron"
         )
         with self.step(Method.SAMPLE):
-            findings = self.ledger.findings(runtime, reason)
+            findings = self.ledger.findings(runtime, reason, self.late)
         return Phases(self.network, self.region, findings, self.seconds, self.boxes)
 
-    def _fewer(self, count: int) -> int:
-        """Return a number of points, scaled down for networks with many inputs."""
-        return max(4, min(count, count * _POINTS_SHARE // self.network.size_in))
-
-    def _points(self, count: int) -> Array:
-        lattice = self.lattice
-        return lattice.snap(sample(lattice.lower, lattice.upper, count, self.rng))
+    def _sharpen(self, method: Method, steps: int) -> None:
+        if steps or method == Method.LINEAR:
+            sharpen(self.ledger, self.region, method, steps, self.late)
 
     def _rational(self) -> None:
         """Bound in rationals what misses zero by no more than rounding, layer after layer."""
@@ -201,103 +194,83 @@ class _Work:
             for wish in [wish for wish in self.ledger.wishes() if wish.place == place]:
                 low, high = entry.low[wish.neuron], entry.high[wish.neuron]
                 bound = high if wish.side == UPPER else -low
+                if self.late():
+                    return
                 if bound <= NEAR_ZERO * (high - low) < np.inf:
                     row = np.zeros(entry.asked.size)
                     row[wish.neuron] = wish.sign
                     exact = rational_bound(self.network, self.region, entry.source, row, bounds)
                     self.ledger.prove_one(wish, float_above(exact), Method.RATIONAL)
 
-    def _attack(self) -> None:
-        """Climb towards the sign that no point has shown yet, for every open neuron."""
-        groups: dict[tuple[int, int], list[Wish]] = {}
-        for wish in self.ledger.wishes():
-            groups.setdefault((wish.place, wish.side), []).append(wish)
-        for wishes in groups.values():
-            if not self.late():
-                self._climb(wishes, self.effort.starts, 4096)
-
-    def _climb(self, wishes: list[Wish], starts: int, samples: int) -> None:
-        """Attack wishes of one layer and side from the best of some samples."""
-        entry, sign = self.ledger.entries[wishes[0].place], wishes[0].sign
-        neurons = np.array([wish.neuron for wish in wishes])
-        starts = self._fewer(starts)
-        pool = self._points(max(self._fewer(samples), starts))
-        z = sign * self.network.trace(pool, entry.source)[entry.source][:, neurons]
-        best = np.argpartition(-z, starts - 1, axis=0)[:starts]
-        points = pool[best.T.ravel()]
-        points[::starts] = (entry.at_most if sign > 0 else entry.at_least)[neurons]
-        there, height = ascend(
-            self.network,
-            entry.source,
-            np.repeat(neurons, starts),
-            np.full(len(points), sign),
-            points,
-            self.lattice,
-            self.effort.climbs,
-        )
-        top = height.reshape(-1, starts).argmax(axis=1) + np.arange(len(neurons)) * starts
-        self.ledger.visit(there[top], Method.ATTACK)
-
-    def _split(self) -> None:
-        """Bisect boxes: first for all open neurons together, then for each in rounds."""
+    @cached_property
+    def packed(self) -> tuple[Packed, list[int]] | None:
+        """The network as boxes need it and each layer's first neuron; None if it is too large."""
         dense = sum(
             node.layer.operator.size_in * node.layer.operator.size_out
             for node in self.network.nodes
             if isinstance(node.layer, Affine)
         )
         if dense > _LARGEST_STAGED:
-            return
+            return None
         staged = stages(self.network)
         net = pack(staged)
-        starts = [int(net.offset[staged.of[entry.node]]) for entry in self.ledger.entries]
-        few = self.network.size_in <= _FEW_INPUTS
-        deadline = self.deadline
-        limits = Limits(workers=self.effort.workers)
+        return net, [int(net.offset[staged.of[entry.node]]) for entry in self.ledger.entries]
 
-        def searching(wishes: list[Wish]) -> Search:
-            flat = np.array([starts[w.place] + w.neuron for w in wishes], dtype=np.int64)
-            sides = np.array([w.side for w in wishes], dtype=np.uint8)
-            search = Search(net, flat, sides, limits)
-            stable = np.zeros(int(net.offset[-1]), dtype=np.uint8)
-            for start, entry in zip(starts, self.ledger.entries, strict=True):
-                codes = (entry.high <= 0) * UPPER + (entry.low >= 0) * LOWER
-                stable[start : start + len(codes)] = codes
-            search.start(self.region.lower, self.region.upper, stable)
-            return search
+    def _searching(self, wishes: list[Wish]) -> Search:
+        """Return a search over boxes for some wishes, from all that is known."""
+        assert self.packed is not None
+        net, starts = self.packed
+        flat = np.array([starts[w.place] + w.neuron for w in wishes], dtype=np.int64)
+        sides = np.array([w.side for w in wishes], dtype=np.uint8)
+        search = Search(net, flat, sides, Limits(workers=self.effort.workers))
+        stable = np.zeros(int(net.offset[-1]), dtype=np.uint8)
+        for start, entry in zip(starts, self.ledger.entries, strict=True):
+            codes = (entry.high <= 0) * UPPER + (entry.low >= 0) * LOWER
+            stable[start : start + len(codes)] = codes
+        search.start(self.region.lower, self.region.upper, stable)
+        return search
 
-        def go(search: Search, wishes: list[Wish], boxes: int, until: float = deadline) -> None:
-            before = search.bounded
-            search.run(lambda *found: self._refute(wishes, *found), boxes, until)
-            self.boxes += search.bounded - before
-            still, reach = search.open(), search.reach()
-            for column, wish in enumerate(wishes):
-                if not self.ledger.refuted(wish):
-                    bound = float(reach[column]) if still[column] else 0.0
-                    self.ledger.prove_one(wish, bound, Method.SPLIT, int(search.seen[column]))
-            self.report(Method.SPLIT)
+    def _go(self, search: Search, wishes: list[Wish], boxes: int, until: float) -> None:
+        """Let a search go on, and take over what it settles."""
+        before = search.bounded
+        search.run(lambda *found: self._refute(wishes, *found), boxes, until)
+        self.boxes += search.bounded - before
+        still, reach = search.open(), search.reach()
+        for column, wish in enumerate(wishes):
+            if not self.ledger.refuted(wish):
+                bound = float(reach[column]) if still[column] else 0.0
+                self.ledger.prove_one(wish, bound, Method.SPLIT, int(search.seen[column]))
+        self.report(Method.SPLIT)
 
-        together = self.ledger.wishes()
-        go(searching(together), together, _TOGETHER if few else 1)
+    def _together(self) -> None:
+        """Bisect boxes for all open neurons together."""
+        if self.effort.boxes and self.packed is not None:
+            together = self.ledger.wishes()
+            boxes = _TOGETHER if self.few else 1
+            self._go(self._searching(together), together, boxes, self.deadline)
+
+    def _alone(self) -> None:
+        """Bisect boxes for each open neuron in rounds, then for those of a layer."""
+        most, deadline = self.effort.boxes, self.deadline
+        if not (most and self.few and self.packed is not None):
+            return  # halving one of many inputs gains little: programs over phases do better
         alone: dict[Wish, Search] = {}
-        if not few:  # halving one of many inputs gains little: programs over phases do better
-            return
-        most = self.effort.boxes
         for budget in (min(budget, most) for budget in _ROUNDS):
             for wish in self.ledger.wishes():
                 if time.monotonic() > deadline:
                     return
                 if wish in alone:  # it was not settled in a round: attack it again, harder
-                    self._climb([wish], 4 * self.effort.starts, 20_000)
+                    self.climber.climb([wish], 4 * self.effort.starts, 20_000)
                 else:
-                    alone[wish] = searching([wish])
+                    alone[wish] = self._searching([wish])
                 if not self.ledger.refuted(wish):
-                    go(alone[wish], [wish], budget)
+                    self._go(alone[wish], [wish], budget, deadline)
         for place in sorted({wish.place for wish in self.ledger.wishes()}):
             group = [wish for wish in self.ledger.wishes() if wish.place == place]
             left = deadline - time.monotonic()
             if group and left > 0 and most > _ROUNDS[-1]:
                 until = time.monotonic() + (left if place == self._last() else _FIRST_SHARE * left)
-                go(searching(group), group, most, until)
+                self._go(self._searching(group), group, most, until)
 
     def _last(self) -> int:
         """Return the place of the last layer with an open neuron."""
@@ -317,6 +290,8 @@ class _Work:
 
     def _relax(self) -> None:
         """Bound what is open by linear programs, layer by layer."""
+        if not self.effort.programs:
+            return
         for place, entry in enumerate(self.ledger.entries):
             wishes = [wish for wish in self.ledger.wishes() if wish.place == place]
             for side in (UPPER, LOWER):
@@ -342,6 +317,8 @@ class _Work:
 
     def _branch(self) -> None:
         """Decide what is open by branching over phases, every leaf rebuilt from duals."""
+        if not self.effort.programs:
+            return
         for wish in self.ledger.wishes():
             if self.late() or self.ledger.refuted(wish):
                 continue

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ..errors import FormatError, InputError, NetworkError, UnsupportedError
-from ..network import Affine, Network, Node, Normalisation, Origin
+from ..network import Affine, Network, Node, Normalisation, Origin, Sum
 from ..operators import Diagonal
 from .onnx_activations import ACTIVATIONS
 from .onnx_arithmetic import ARITHMETIC
@@ -77,7 +77,9 @@ def lower(
                 f"{file.path}: {_place(proto, file.opset)}: needs more memory than there is"
             ) from None
     result = _result(builder, file, values)
-    nodes = _merge_biases(builder.nodes, result.node, frozenset(values), _held(values, keep))
+    held = _held(values, keep)
+    nodes = _join_scales(builder.nodes, result.node, held)
+    nodes = _merge_biases(nodes, result.node, frozenset(values), held)
     origin = Origin(str(file.path), "onnx", file.digest, file.dtype)
     try:
         network = Network(tuple(nodes.values()), result.node, origin, normalisation)
@@ -214,6 +216,51 @@ def _fold(
     return {name: Constant(array) for name, array in zip(names, results, strict=True)}
 
 
+def _join_scales(nodes: Mapping[str, Node], output: str, held: frozenset[str]) -> dict[str, Node]:
+    """Return the nodes with each ``a x + b x`` as one scale, where binary64 holds ``a + b``.
+
+    A scale that the element type does not hold is written so. Neither product may have another
+    reader, or be held.
+    """
+    joined = dict(nodes)
+    readers = _readers(nodes, output)
+    for node in nodes.values():
+        if not isinstance(node.layer, Sum) or len(set(node.sources)) != 2:
+            continue
+        parts = [joined[name] for name in node.sources]
+        layers = [part.layer for part in parts]
+        if len(parts) != 2 or parts[0].sources != parts[1].sources:
+            continue
+        if any(readers[part.name] != 1 or part.name in held for part in parts):
+            continue
+        match layers:
+            case [
+                Affine(operator=Diagonal(weight=a), bias=c),
+                Affine(operator=Diagonal(weight=b), bias=d),
+            ] if _adds(a, b) and not (c.any() or d.any()):
+                layer = Affine(Diagonal(a + b), c)
+                joined[node.name] = replace(node, layer=layer, sources=parts[0].sources)
+                for part in parts:
+                    del joined[part.name]
+    return joined
+
+
+def _adds(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Return whether binary64 holds each ``a + b``: Knuth's sum leaves no rest."""
+    total = a + b
+    part = total - a
+    return bool(((a - (total - part)) + (b - part) == 0).all())
+
+
+def _readers(nodes: Mapping[str, Node], output: str) -> dict[str, int]:
+    """Return how often each node is read; the output once more."""
+    readers: dict[str, int] = {output: 1}
+    for node in nodes.values():
+        for source in node.sources:
+            readers[source] = readers.get(source, 0) + 1
+    return readers
+
+
 def _merge_biases(
     nodes: Mapping[str, Node], output: str, tensors: frozenset[str], held: frozenset[str]
 ) -> dict[str, Node]:
@@ -223,10 +270,7 @@ def _merge_biases(
     and the sum must be a tensor of the file.
     """
     merged = dict(nodes)
-    readers: dict[str, int] = {output: 1}
-    for node in nodes.values():
-        for source in node.sources:
-            readers[source] = readers.get(source, 0) + 1
+    readers = _readers(nodes, output)
     for node in nodes.values():
         layer = node.layer
         if not (isinstance(layer, Affine) and isinstance(layer.operator, Diagonal)):

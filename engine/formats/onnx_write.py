@@ -28,6 +28,7 @@ from ..network import (
 )
 from ..operators import Convolution, Dense, Diagonal
 from .files import replace_with
+from .leaky import Leaky, find_leaky
 from .onnx_file import DTYPES, Dtype, first_line
 from .onnx_read import NORMALISATION
 
@@ -38,11 +39,17 @@ IR_VERSION: Final = 8
 def representable(network: Network, dtype: Dtype) -> list[str]:
     """Return the names of the nodes that hold a number which ``dtype`` does not hold exactly.
 
+    A scale may be the sum of two numbers of the type: it is written as two scales.
+
     Args:
         network: the network.
         dtype: element type of a file.
     """
-    return [node.name for node in network.nodes if not all(_fits(a, dtype) for a in _arrays(node))]
+    return [
+        node.name
+        for node in network.nodes
+        if not all(_fits(part, dtype) for array in _arrays(node, dtype) for part in array)
+    ]
 
 
 def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = False) -> None:
@@ -50,8 +57,9 @@ def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = Fal
 
     The file computes in the element type of the network's origin. Its input has the shape of the
     network's input behind an open batch axis; every other tensor is ``(batch, size)``, but for a
-    convolution's, which has the image's shape. The tensor of each node has the node's name. The
-    normalisation becomes a property of the file. Reading the file gives a network equal to this one
+    convolution's, which has the image's shape. The tensor of each node has the node's name; the
+    nodes inside of a leaky ReLU have none, where it is written as a PRelu. The normalisation
+    becomes a property of the file. Reading the file gives a network equal to this one
     in exact arithmetic.
 
     Args:
@@ -80,12 +88,15 @@ def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = Fal
     replace_with(path, model.SerializeToString(deterministic=True))
 
 
-def _arrays(node: Node) -> Sequence[Array]:
+def _arrays(node: Node, dtype: Dtype) -> Sequence[Sequence[Array]]:
+    """Return a layer's arrays, each as the parts whose sum it is written as."""
     match node.layer:
+        case Affine(operator=Diagonal(weight=weight), bias=bias):
+            return _two(weight, dtype), (bias,)
         case Affine(operator=operator, bias=bias):
-            return operator.weight, bias
+            return (operator.weight,), (bias,)
         case Piecewise(slope=slope, intercept=intercept):
-            return slope, intercept
+            return (slope,), (intercept,)
         case Input() | Sum() | Concat() | Select():
             return ()
         case _ as never:
@@ -97,10 +108,22 @@ def _fits(values: Array, dtype: Dtype) -> bool:
         return bool((values.astype(dtype).astype(np.float64) == values).all())
 
 
+def _two(values: Array, dtype: Dtype) -> tuple[Array, Array]:
+    """Return the nearest numbers of an element type, and what is left of each, exactly.
+
+    ``1 - a`` of a number a of the type is a sum of two of them: leaky ReLU is made of it.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = values.astype(dtype).astype(np.float64)
+        near = np.where(np.isfinite(near), near, values)
+    return near, values - near  # exact: both end on the same bit, and the second is smaller
+
+
 class _Writer:
     """The ONNX graph under way.
 
-    ``flat`` maps each IR node to the tensor ``(batch, size)`` that holds its values.
+    ``flat`` maps each IR node to the tensor ``(batch, size)`` that holds its values. ``leaky`` maps
+    sums to what one PRelu computes in their place, and ``within`` holds the nodes inside of those.
     """
 
     def __init__(self, network: Network, path: Path, dtype: Dtype) -> None:
@@ -109,11 +132,24 @@ class _Writer:
         self.weights: list[onnx.TensorProto] = []
         self.taken = {node.name for node in network.nodes}
         self.flat: dict[str, str] = {}
+        self.leaky: dict[str, Leaky] = {}
+        if dtype == "float32":  # runtimes have PRelu in float32 alone
+            self.leaky = {
+                node.name: found
+                for node in network.nodes
+                if (found := find_leaky(network, node)) is not None and _fits(found.slope, dtype)
+            }
+        self.within = {name for found in self.leaky.values() for name in found.within}
 
     def model(self) -> onnx.ModelProto:
         for node in self.network.nodes:
             self.flat[node.name] = node.name
-            self._emit(node)
+            if node.name in self.leaky:
+                found = self.leaky[node.name]
+                slope = self._weight(node.name, "slope", found.slope)
+                self._op("PRelu", [self.flat[found.source], slope], node.name)
+            elif node.name not in self.within:
+                self._emit(node)
         kind = {name: number for number, name in DTYPES.items()}[self.dtype]
         first, last = self.network.input, self.network.by_name[self.network.output]
         output = last.name
@@ -196,7 +232,7 @@ class _Writer:
                 numbers.append(self._weight(name, "bias", layer.bias))
                 self._op("Gemm", [source, *numbers], name, transB=1)
             case Diagonal(weight=weight):
-                self._chain(name, source, floor=None, slope=weight, intercept=layer.bias)
+                self._scale(name, source, weight, layer.bias)
             case Convolution() as convolution:
                 self._convolution(name, source, convolution, layer.bias)
             case _ as never:
@@ -228,6 +264,20 @@ class _Writer:
             to = name if index == len(steps) - 1 else self._fresh(name, kind.lower())
             self._op(kind, [source, self._weight(name, what, values)], to)
             source = to
+
+    def _scale(self, name: str, source: str, weight: Array, bias: Array) -> None:
+        """Emit ``weight source + bias``, the weight as a sum of two where it takes two."""
+        near, rest = _two(weight, self.dtype)
+        if _fits(weight, self.dtype) or not _fits(rest, self.dtype):
+            self._chain(name, source, floor=None, slope=weight, intercept=bias)
+            return
+        total = self._fresh(name, "scaled") if bias.any() else name
+        parts = [self._fresh(name, what) for what in ("most", "rest")]
+        for part, values in zip(parts, (near, rest), strict=True):
+            self._op("Mul", [source, self._weight(name, "slope", values)], part)
+        self._op("Add", parts, total)
+        if bias.any():
+            self._op("Add", [total, self._weight(name, "intercept", bias)], name)
 
     def _convolution(self, name: str, source: str, conv: Convolution, bias: Array) -> None:
         """Emit Conv between images; a bias that differs within a channel is added after it.

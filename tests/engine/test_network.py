@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import boxes, graph_networks, points
 
@@ -60,29 +60,78 @@ def test_each_state_computes_its_function():
         assert network.evaluate(point, exact=True).tolist() == [Fraction(w) for w in wanted]
 
 
-@given(st.integers(0, 2**31))
-def test_a_compact_convolution_is_its_matrix(seed):
-    rng = np.random.default_rng(seed)
+def some_convolution(rng):
+    """Return a convolution of small integers with random shape, strides, rims, gaps and groups."""
     groups = int(rng.integers(1, 3))
-    operator = Convolution(
-        rng.integers(-3, 4, size=(2 * groups, 2, *rng.integers(1, 4, size=2))).astype(float),
-        (2 * groups, *(int(n) for n in rng.integers(5, 8, size=2))),
+    out, per_group = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    return Convolution(
+        rng.integers(-3, 4, size=(out * groups, per_group, *rng.integers(1, 4, size=2))) * 1.0,
+        (per_group * groups, *(int(n) for n in rng.integers(5, 8, size=2))),
         strides=(int(rng.integers(1, 3)), int(rng.integers(1, 3))),
         padding=tuple(int(n) for n in rng.integers(0, 3, size=4)),
         dilations=(int(rng.integers(1, 3)), int(rng.integers(1, 3))),
         groups=groups,
     )
-    matrix = operator.matrix()
-    ins = rng.integers(-3, 4, size=(3, operator.size_in)).astype(float)
-    outs = rng.integers(-3, 4, size=(3, operator.size_out)).astype(float)
-    assert np.array_equal(operator.push(ins), ins @ matrix.T)
-    assert np.array_equal(operator.pull(outs), outs @ matrix)
+
+
+def by_definition(operator):
+    """Return the matrix of a convolution, entry by entry as the standard states it."""
+    kernel, (_, height, width) = operator.weight, operator.shape_in
+    channels, tall, wide = operator.shape_out
+    per_out, per_in = channels // operator.groups, kernel.shape[1]
+    matrix = np.zeros((channels, tall, wide, *operator.shape_in))
+    for place in np.ndindex(channels, tall, wide):
+        for tap in np.ndindex(*kernel.shape[1:]):
+            row, column = (
+                at * stride + step * gap - rim
+                for at, stride, step, gap, rim in zip(
+                    place[1:],
+                    operator.strides,
+                    tap[1:],
+                    operator.dilations,
+                    operator.padding,
+                    strict=False,
+                )
+            )
+            if 0 <= row < height and 0 <= column < width:
+                source = place[0] // per_out * per_in + tap[0]
+                matrix[(*place, source, row, column)] += kernel[(place[0], *tap)]
+    return matrix.reshape(operator.size_out, operator.size_in)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([1, 2000, 1 << 17]))
+@settings(max_examples=60)
+def test_a_compact_convolution_is_its_matrix(seed, columns):
+    rng = np.random.default_rng(seed)
+    operator, batch = some_convolution(rng), int(rng.integers(0, 4))
+    matrix = by_definition(operator)
+    ins = rng.integers(-3, 4, size=(2, batch, operator.size_in)).astype(float)
+    outs = rng.integers(-3, 4, size=(batch, 2, operator.size_out)).astype(float)
+    ints, weight = ins.astype(int).astype(object), operator.weight.astype(int).astype(object)
+    with pytest.MonkeyPatch.context() as patch:  # how many are taken at a time changes nothing
+        patch.setattr("secateur.engine.operators._COLUMNS", columns)
+        assert np.array_equal(operator.matrix(), matrix)
+        assert np.array_equal(operator.push(ins), ins @ matrix.T)
+        assert np.array_equal(operator.pull(outs), outs @ matrix)
+        assert np.array_equal(operator.push(ins[0, :1], -operator.weight), -ins[0, :1] @ matrix.T)
+        pushed = operator.push(ints, weight)
+        pulled = operator.pull(outs.astype(int).astype(object), weight)
+    assert pushed.tolist() == (ins @ matrix.T).astype(int).tolist()
+    assert pulled.tolist() == (outs @ matrix).astype(int).tolist()
+    for objects in (pushed, pulled):  # python integers, which never overflow
+        assert objects.dtype == object
+        assert all(type(value) is int for value in objects.ravel())
     assert (matrix != 0).sum(axis=1).max() <= operator.terms
     assert (matrix != 0).sum(axis=0).max() <= operator.terms_back
     assert operator.multiply_adds >= (matrix != 0).sum()
-    ints = ins.astype(int).astype(object)
-    weight = operator.weight.astype(int).astype(object)
-    assert operator.push(ints, weight).tolist() == (ins @ matrix.T).astype(int).tolist()
+
+
+def test_a_convolution_of_large_integers_does_not_overflow():
+    operator = Convolution(np.full((1, 1, 2, 2), 1.0), (1, 3, 3), padding=(1, 0, 0, 1))
+    large = np.full((1, 9), 3**200, dtype=object)
+    weight = np.full((1, 1, 2, 2), 5**100, dtype=object)
+    assert operator.push(large, weight)[0, 3] == 4 * 3**200 * 5**100
+    assert operator.pull(large, weight)[0, 4] == 4 * 3**200 * 5**100
 
 
 def test_what_the_output_does_not_need_is_dropped():

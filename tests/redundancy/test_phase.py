@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from oracle import extremes
 from strategies import boxes, graph_networks
 
+import secateur.engine.bounds.linear as linear_bounds
+from secateur.engine.bounds.interval import interval
 from secateur.engine.errors import RegionError
 from secateur.engine.legal import violations
 from secateur.engine.network import Network, State
 from secateur.engine.region import Region
 from secateur.engine.verdict import Method, Proved, Refuted, Unknown
+from secateur.redundancy.ledger import Ledger
 from secateur.redundancy.phase import Effort, decide_phases
 
 QUICK = Effort(seconds=20, samples=200, starts=8, climbs=10, boxes=3000, programs=60, workers=1)
@@ -153,6 +156,74 @@ def test_the_time_limit_ends_every_step_of_a_hard_case(monkeypatch):
     for finding in phases.findings:
         if isinstance(finding.verdict, Unknown):
             assert "time limit" in finding.verdict.reason
+
+
+@pytest.mark.parametrize("seconds", [0.5, 20.0, 60.0])
+def test_no_step_works_on_long_after_the_time_limit(monkeypatch, seconds):
+    # The clock moves with the work alone: points evaluated, rows bounded, points in rationals.
+    rng = np.random.default_rng(2)
+    shapes = [(150, 40), (150, 150), (150, 150), (2, 150)]
+    weights = [rng.normal(size=shape) / np.sqrt(shape[1]) for shape in shapes]
+    network = Network.dense(weights, [rng.normal(size=len(w)) - 1 for w in weights])
+    clock = [0.0]
+
+    def charge(holder, name, cost):
+        work = getattr(holder, name)
+
+        def charged(*args, **more):
+            clock[0] += cost(*args)
+            return work(*args, **more)
+
+        monkeypatch.setattr(holder, name, charged)
+
+    charge(Network, "trace", lambda network, inputs, *_: len(inputs) / 1000)
+    charge(Network, "trace_exact", lambda *_: 5.0)
+    charge(linear_bounds, "backward", lambda network, node, rows, *_: rows.shape[1] / 100)
+    monkeypatch.setattr("secateur.redundancy.phase.time.monotonic", lambda: clock[0])
+    effort = Effort(seconds=seconds, boxes=0, programs=0, workers=1)
+    phases = decide_phases(network, Region.box([-0.3] * 40, [0.3] * 40), effort)
+    one_pass = 2 * 64 / 100 * (effort.slopes + 1)  # of linear bounds for 64 neurons
+    together = 8192 / 1000  # points between two looks
+    choosing = 2 * len(phases.findings) * 1e-3
+    assert clock[0] < seconds + max(one_pass, together) + choosing + 5.0
+    assert phases.count(Refuted)
+    check_signs(phases)
+
+
+def check_signs(phases):
+    """Assert that the witnesses of refuted neurons show both signs in rationals."""
+    for finding in phases.findings[::7]:
+        if isinstance(finding.verdict, Refuted):
+            above, below = finding.verdict.witnesses
+            assert above.value > 0 > below.value
+
+
+def test_late_signs_that_only_rationals_can_tell_stay_open(monkeypatch):
+    # x - 1 + 2^-60: both signs on the interval, the positive one too small for bounds to show
+    weights = [np.array([[1.0], [1.0]]), np.ones((1, 2))]
+    network = Network.dense(weights, [np.array([-1.0, 2.0**-60 - 1.0]), np.zeros(1)])
+    region = Region.box([0], [1])
+    ledger = Ledger(network, region.lattice("float64"))
+    ledger.prove(interval(network, region.lower[None], region.upper[None]), Method.INTERVAL)
+    ledger.visit(np.array([[0.0], [1.0]]), Method.SAMPLE)
+    entry = ledger.entries[0]
+    entry.most[:] = 1e-17  # as rounding may show it, rightly or wrongly
+    entry.low[:], entry.high[:] = -1.0, 1e-15
+    for late, says in ((True, "time limit came before exact replay"), (False, "fail exact replay")):
+        findings = ledger.findings(None, "open", lambda late=late: late)
+        for finding in findings:
+            assert isinstance(finding.verdict, Unknown)
+            assert says in finding.verdict.reason
+
+
+def test_every_refuted_neuron_gets_two_points_however_many_there_are():
+    rng = np.random.default_rng(3)
+    network = Network.dense([rng.normal(size=(200, 3)), np.ones((1, 200))], [np.zeros(200), [0.0]])
+    phases = decide_phases(network, Region.box([-1] * 3, [1] * 3), QUICK)
+    assert phases.count(Refuted) == 200
+    points = {w.point for f in phases.findings for w in f.verdict.witnesses}
+    assert len(points) < 50, "points are shared"
+    check_signs(phases)
 
 
 def test_a_single_point_is_refused():

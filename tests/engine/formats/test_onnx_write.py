@@ -224,6 +224,89 @@ def test_weights_beyond_the_element_type(path):
         write_onnx(network, path, allow_rounding=True)
 
 
+SLOPES = [0.01, 0.1, 0.2, -0.3, 0.7, 1e-5, 3e-8, 1e-8, 5.3, 1.0, 0.0]
+
+
+def leaky(slopes, state=State.RELU, dtype="float32"):
+    """Return a network of leaky ReLUs as imports make it, with the slopes nearest to those."""
+    low = np.array(slopes, np.float32).astype(np.float64)
+    size, none = low.size, np.zeros(low.size)
+    nodes = (
+        Node("x", Input((size,))),
+        Node("low", Affine(Diagonal(low), none), ("x",)),
+        Node("units", Piecewise(np.full(size, state, np.int8), none, none), ("x",)),
+        Node("high", Affine(Diagonal(1 - low), none), ("units",)),
+        Node("y", Sum(size), ("low", "high")),
+    )
+    return Network(nodes, "y", Origin(dtype=dtype))
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("state", State)
+def test_one_minus_a_slope_is_written_exactly(path, slope, state):
+    network = leaky([slope, 0.5], state)
+    assert representable(network, "float32") == []
+    write_onnx(network, path)
+    again = read_onnx(path)
+    some = np.array([[1.5, -0.3], [-1e-3, 7.0], [0.0, 0.0]])
+    assert (again.evaluate(some, exact=True) == network.evaluate(some, exact=True)).all()
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    if state == State.RELU:
+        assert kinds == ["PRelu"]
+        if slope not in (0.0, 1.0):  # those scales need no layer
+            assert [type(n.layer) for n in again.nodes] == [type(n.layer) for n in network.nodes]
+
+
+def test_a_scale_in_two_parts_is_read_as_one(path):
+    network = leaky([0.01, 0.3], [State.RELU, State.ZERO])
+    write_onnx(network, path)
+    assert [node.op_type for node in onnx.load(path).graph.node].count("Mul") == 4
+    again = read_onnx(path)
+    for name in ("low", "high"):
+        weight = network.by_name[name].layer.operator.weight
+        assert (again.by_name[name].layer.operator.weight == weight).all()
+    assert [node.op_type for node in onnx.load(path).graph.node].count("Add") == 2
+
+
+def test_scales_whose_sum_binary64_does_not_hold_stay_two(path):
+    one, tiny = (Affine(Diagonal(np.full(1, v)), np.zeros(1)) for v in (1.5, 2.0**-60))
+    nodes = (Node("x", Input((1,))), Node("a", one, ("x",)), Node("b", tiny, ("x",)))
+    network = Network((*nodes, Node("y", Sum(1), ("a", "b"))), "y")
+    write_onnx(network, path)
+    again = read_onnx(path)
+    assert isinstance(again.by_name["y"].layer, Sum)
+    assert again.evaluate([1.0], exact=True) == network.evaluate([1.0], exact=True)
+
+
+@pytest.mark.parametrize("where", ["bias", "reader", "sum"])
+def test_what_is_no_leaky_relu_is_not_written_as_one(path, where):
+    network = leaky([0.125, 0.25])
+    nodes = {node.name: node for node in network.nodes}
+    match where:
+        case "bias":
+            nodes["low"] = Node(
+                "low", Affine(Diagonal(np.array([0.125, 0.25])), np.ones(2)), ("x",)
+            )
+        case "reader":
+            nodes["more"] = Node("more", Sum(2), ("y", "units"))
+            network = Network(tuple(nodes.values()), "more")
+        case "sum":
+            nodes["low"] = Node(
+                "low", Affine(Diagonal(np.array([0.125, 0.5])), np.zeros(2)), ("x",)
+            )
+    network = Network(tuple(nodes.values()), "more" if where == "reader" else "y")
+    write_onnx(network, path)
+    assert "PRelu" not in [node.op_type for node in onnx.load(path).graph.node]
+    some = np.array([[1.5, -0.3], [-1e-3, 7.0]])
+    assert (read_onnx(path).evaluate(some, exact=True) == network.evaluate(some, exact=True)).all()
+
+
+def test_scales_of_float64_are_not_written_as_prelu_which_no_runtime_has_there(path):
+    network = leaky([0.01, 0.3], dtype="float64")
+    write_onnx(network, path)
+    assert "PRelu" not in [node.op_type for node in onnx.load(path).graph.node]
+
+
 def test_slopes_count_as_weights():
     layer = Piecewise(np.array([State.LINEAR]), np.array([0.1]), np.array([0.0]))
     network = Network((Node("x", Input((1,))), Node("y", layer, ("x",))), "y")
