@@ -1,54 +1,68 @@
 """Fold: neurons that became linear leave the weights, and the network is really smaller.
 
-ZERO neurons vanish. IDENTITY and LINEAR neurons S of a layer ``W1`` read by ``W2`` stay in place as
-|S| linear units, become a skip edge ``W2[:,S] diag(a) W1[S,:]``, merge the two layers when nothing
-active is left, or, where their rows depend on each other, become r < |S| units that span them:
-whichever takes the fewest multiply-adds. Removing and keeping leave every
-weight bit for bit, so they are equal by construction; a product of weights is taken only where it
-is a number of the network's element type in exact arithmetic, or where the caller's tolerance
-covers its rounding, which is then bounded.
+Constant neurons, ZERO ones among them, move into biases, and neurons that nothing reads vanish. A
+neuron whose row is a positive multiple of another's leaves too. IDENTITY and LINEAR neurons S of a
+layer ``W1`` read by ``W2`` stay in place as |S| linear units, become a skip edge
+``W2[:,S] diag(a) W1[S,:]``, merge the two layers when nothing active is left, or, where their rows
+depend on each other, become r < |S| units that span them: whichever takes the fewest multiply-adds.
+Of two ReLUs with opposite rows one becomes a linear unit where that makes a smaller network.
+Or all that is linear behind a cut is multiplied out at once (`behind.py`), where that is smaller.
+
+Removing and keeping leave every weight bit for bit, so they are equal by construction; a product or
+a sum of weights is taken only where it is a number of the network's element type in exact
+arithmetic, or where the caller's tolerance covers its rounding, which is then bounded.
 
 Source: Lahav and Katz, FMCAD 2021, section 5; Serra, Kumar, Ramalingam, CPAIOR 2020.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.exact import Exact, total
-from ..engine.network import Affine, Concat, Network, Node, Piecewise, State
-from ..engine.operators import Dense
+from ..engine.errors import NetworkError
+from ..engine.network import Affine, Network, Node, Piecewise, State
 from ..engine.region import Region
-from ..engine.rounding import SLACK, UNDERFLOW, float_above
+from .behind import merge
+from .block import is_dense
+from .cuts import Cost, cuts, estimate, front, live
+from .dead import drop_constant, drop_unread
+from .dependent import is_plain, join_equal
+from .draft import Draft
 from .effect import Shift, distance
+from .linear import Form, choose_form
+from .relus import activations, as_relus
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+__all__ = ["Cost", "Fold", "Form", "Step", "as_relus", "fold"]
 
+Mask = NDArray[np.bool_]
+Masks = Mapping[str, Mask]
 
-class Form(Enum):
-    """What became of a layer's linear neurons."""
-
-    NONE = "none"
-    UNITS = "linear units"
-    SKIP = "skip edge"
-    FACTOR = "factor"
-    MERGED = "merged"
-    KEPT = "not foldable"
+MERGES: Final = 4
+"""Merges behind a cut that are made and measured, the most promising ones; no unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What became of one layer.
 
+    The last four count the neurons of the layer's block: where an activation function is lowered
+    to several layers, each of them reports the same.
+
     Attributes:
         layer: name of the `Piecewise` node.
-        zero, linear, active: neurons that vanished, that became linear, that stay.
+        zero, linear, active: neurons by state, in the network before.
         form: of the linear ones; KEPT for a layer whose neurons cannot leave its weights.
+        constant: neurons that moved into biases, those in state ZERO included.
+        unread: neurons that nothing read.
+        equal: neurons for which another one stands.
+        opposite: ReLUs that became linear because another one is opposite.
     """
 
     layer: str
@@ -56,6 +70,10 @@ class Step:
     linear: int
     active: int
     form: str
+    constant: int = 0
+    unread: int = 0
+    equal: int = 0
+    opposite: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,311 +86,289 @@ class Fold:
         steps: one a layer.
         distance: no output of `after` is farther than this from that of `before` on the region;
             0.0 when they are equal, in network output units.
+        nonnegative: for each `Piecewise` node of `after` ``(size,)`` whether each neuron is one of
+            those that were said to be non-negative on the region.
+        nonpositive: the same, of those that were said to be at most 0. `distance` holds as well
+            where ZERO ones among them compute a ReLU.
     """
 
     before: Network
     after: Network
     steps: tuple[Step, ...]
     distance: float
+    nonnegative: Masks
+    nonpositive: Masks
 
     @property
     def exact(self) -> bool:
         """Whether both networks compute the same function in real arithmetic."""
         return self.distance == 0.0
 
+    @property
+    def storable(self) -> bool:
+        """Whether every slope of `after` is a number of the element type, as in a file."""
+        return _slopes_fit(self.after)
 
-def fold(network: Network, region: Region, tolerance: float = 0.0) -> Fold:
+
+def fold(
+    network: Network,
+    region: Region,
+    tolerance: float = 0.0,
+    nonnegative: Masks | None = None,
+    *,
+    nonpositive: Masks | None = None,
+    chain: bool = False,
+    cost: Cost = Cost.MULTIPLY_ADDS,
+) -> Fold:
     """Return the network with its linearised neurons folded away.
 
     Args:
-        network: any network; neurons in state ZERO, IDENTITY and LINEAR are folded where their
-            layer is read by dense layers alone.
-        region: on which a rounded product's effect is bounded.
-        tolerance: how far outputs may move through rounding of products; 0 for exact forms alone.
+        network: any network; neurons are folded where their layer, or the layers that their
+            activation function is lowered to, stands between dense layers, or behind a cut.
+        region: on which a rounded number's effect is bounded.
+        tolerance: how far outputs may move through rounding, network output units; 0 for exact
+            forms alone.
+        nonnegative: for `Piecewise` nodes by name ``(size,)`` which neurons are proved to have a
+            pre-activation of at least 0 everywhere on the region; see `as_relus`.
+        nonpositive: the same, of at most 0.
+        chain: make no edge that passes a layer by, and leave an activation after each layer, for
+            formats that hold nothing else.
+        cost: what is to be small among the forms that a merge behind a cut is chosen from.
+
+    Raises:
+        NetworkError: a mask names no layer of activations, or has another size.
     """
-    exact = _Folder(network, rounding=False).run(region)
+    signs = _Signs(
+        _checked(network, nonnegative or {}, "non-negative"),
+        _checked(network, nonpositive or {}, "non-positive"),
+    )
+    ways = _ways(network, rounding=False, chain=chain)
+    exact = best = _result(network, region, ways[0], signs)
     if tolerance > 0.0:
-        rounded = _Folder(network, rounding=True).run(region)
-        smaller = rounded.after.multiply_adds < exact.after.multiply_adds
-        if smaller and rounded.distance <= tolerance:
-            return rounded
-    return exact
+        ways += _ways(network, rounding=True, chain=chain)
+        rounded = _result(network, region, ways[-1], signs)
+        if rounded.distance <= tolerance and _order(rounded, cost) < _order(exact, cost):
+            best = rounded
+    for way in _merged(network, ways, best.after, cost, exact=tolerance == 0.0):
+        merged = _result(network, region, way, signs)
+        within = merged.distance <= tolerance and (not chain or _is_chain(merged.after))
+        if within and _order(merged, cost) < _order(best, cost):
+            best = merged
+    return best
 
 
-def as_relus(folded: Network, original: Network) -> Network:
-    """Return a folded network with its linear units written as ReLUs again.
+def _order(found: Fold, cost: Cost) -> tuple[bool, tuple[int, int], float]:
+    """Return what of a fold is to be small; what a file can hold comes before what is smaller."""
+    return not found.storable, cost.of(found.after), found.distance
 
-    A unit that was proved to be non-negative on a region computes there what a ReLU computes. So
-    the result equals the folded network on that region, needs no activation but the ReLU, and
-    runs at the speed of plain layers.
 
-    Args:
-        folded: a folded network whose IDENTITY neurons were proved non-negative.
-        original: the network before any neuron was linearised; a layer that had IDENTITY neurons
-            from the start is left as it is.
-    """
-    layers = {}
-    for node in folded.piecewise:
-        first = original.by_name[node.name].layer
-        assert isinstance(node.layer, Piecewise)
-        assert isinstance(first, Piecewise)
-        if not (first.state == State.IDENTITY).any():
-            state = np.where(node.layer.state == State.IDENTITY, State.RELU, node.layer.state)
-            layers[node.name] = Piecewise(state, node.layer.slope, node.layer.intercept)
-    return folded.with_layers(layers)
+def _checked(network: Network, masks: Masks, sign: str) -> Masks:
+    for name, mask in masks.items():
+        node = network.by_name.get(name)
+        if node is None or not isinstance(node.layer, Piecewise) or mask.shape != (node.size,):
+            what = "no layer of activations" if node is None else f"{node.size} values"
+            raise NetworkError(
+                f"the neurons proved {sign}: {name!r} is {what}, {mask.shape} are given"
+            )
+    return dict(masks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """Which neurons of the network given are proved to be of one sign."""
+
+    nonnegative: Masks
+    nonpositive: Masks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Product:
-    """``W2[:,S] diag(a) W1[S,:]`` and the bias beside it, as stored, and how far from exact."""
+class _Way:
+    """A network that stands for the one given, and how it came about.
 
-    weight: Array
-    bias: Array
-    shift: Shift | None
-
-
-class _Folder:
-    def __init__(self, network: Network, *, rounding: bool) -> None:
-        self.network = network
-        self.rounding = rounding
-        self.nodes = {node.name: node for node in network.nodes}
-        self.order = [node.name for node in network.nodes]
-        self.shifts: dict[str, Shift] = {}
-
-    def run(self, region: Region) -> Fold:
-        counts = {node.name: self._drop_zeros(node) for node in self.network.piecewise}
-        forms = {node.name: self._pass_linear(node) for node in self.network.piecewise}
-        steps = tuple(Step(name, *counts[name], forms[name].value) for name in counts)
-        nodes = tuple(self.nodes[name] for name in self.order)
-        after = Network(nodes, self.network.output, self.network.origin, self.network.normalisation)
-        return Fold(self.network, after, steps, distance(after, self.shifts, region))
-
-    def _readers(self, name: str) -> list[Node]:
-        return [node for node in self.nodes.values() if name in node.sources]
-
-    def _foldable(self, node: Node) -> bool:
-        """Return whether the layer stands between dense layers that nothing else reads."""
-        source, readers = self.nodes[node.sources[0]], self._readers(node.name)
-        alone = [reader.name for reader in self._readers(source.name)] == [node.name]
-        final = self.network.output in (node.name, source.name)
-        return bool(readers) and all(map(_is_dense, [source, *readers])) and alone and not final
-
-    def _drop_zeros(self, node: Node) -> tuple[int, int, int]:
-        """Remove a layer's ZERO neurons; return how many are zero, linear and active."""
-        assert isinstance(node.layer, Piecewise)
-        state = node.layer.state
-        zero = state == State.ZERO
-        counts = (
-            int(zero.sum()),
-            int((~zero & (state != State.RELU)).sum()),
-            int((state == State.RELU).sum()),
-        )
-        if zero.any() and self._foldable(self.nodes[node.name]):
-            kept = np.flatnonzero(~zero)
-            self._keep(node, kept if kept.size else np.zeros(1, np.int64))
-        return counts
-
-    def _keep(self, node: Node, kept: Index) -> None:
-        """Keep some neurons of a layer, every weight as it is."""
-        node, source = self.nodes[node.name], self.nodes[node.sources[0]]
-        layer, affine = node.layer, source.layer
-        assert isinstance(layer, Piecewise)
-        assert isinstance(affine, Affine)
-        rows = Affine(Dense(affine.operator.weight[kept]), affine.bias[kept])
-        self._put(replace(source, layer=rows, shape=()))
-        lines = Piecewise(layer.state[kept], layer.slope[kept], layer.intercept[kept])
-        self._put(replace(node, layer=lines, shape=()))
-        for reader in self._readers(node.name):
-            assert isinstance(reader.layer, Affine)
-            columns = Dense(reader.layer.operator.weight[:, kept])
-            self._put(replace(reader, layer=Affine(columns, reader.layer.bias)))
-
-    def _pass_linear(self, node: Node) -> Form:
-        """Choose and make the form of a layer's linear neurons."""
-        node = self.nodes[node.name]
-        layer, source = node.layer, self.nodes[node.sources[0]]
-        assert isinstance(layer, Piecewise)
-        linear = np.flatnonzero((layer.state == State.IDENTITY) | (layer.state == State.LINEAR))
-        active = np.flatnonzero(layer.state == State.RELU)
-        if not linear.size:
-            return Form.NONE
-        if not self._foldable(node):
-            return Form.KEPT
-        readers = self._readers(node.name)
-        assert isinstance(source.layer, Affine)
-        fan_in, fan_out = source.layer.operator.size_in, sum(reader.size for reader in readers)
-        if (layer.state[linear] == State.IDENTITY).all():
-            basis = independent(source.layer, linear)
-            least = min(fan_in * fan_out, linear.size * (fan_in + fan_out))
-            if basis.size * (fan_in + fan_out) < least and self._span(node, linear, basis):
-                return Form.FACTOR
-        if fan_in * fan_out < linear.size * (fan_in + fan_out):
-            found = [self._product(source, node, reader, linear) for reader in readers]
-            products = [product for product in found if product is not None]
-            if len(products) == len(readers):
-                self._through(source, node, readers, active, products)
-                return Form.SKIP if active.size else Form.MERGED
-        if not active.size and (layer.state == State.IDENTITY).all():  # no activation is left
-            for reader in readers:
-                self._put(replace(reader, sources=(source.name,)))
-            self._drop(node.name)
-        return Form.UNITS
-
-    def _span(self, node: Node, linear: Index, basis: Index) -> bool:
-        """Let the units of a basis stand for all linear units, if that is exact."""
-        node, source = self.nodes[node.name], self.nodes[node.sources[0]]
-        assert isinstance(source.layer, Affine)
-        rest = np.setdiff1d(linear, basis)
-        parts = combination(source.layer, basis, rest)
-        if parts is None:
-            return False
-        changed = {}
-        for reader in self._readers(node.name):
-            assert isinstance(reader.layer, Affine)
-            weight = Exact.of(reader.layer.operator.weight)
-            more = Exact(
-                weight.numerators[:, rest] @ parts.numerators,
-                weight.denominator * parts.denominator,
-            )
-            spanned = total([Exact(weight.numerators[:, basis], weight.denominator), more])
-            stored, lost = _stored(spanned, self.network.origin.dtype)
-            if lost.any() or source.name in self.shifts:
-                return False
-            columns = reader.layer.operator.weight.copy()
-            columns[:, basis] = stored
-            changed[reader.name] = Affine(Dense(columns), reader.layer.bias)
-        for name, layer in changed.items():
-            self._put(replace(self.nodes[name], layer=layer))
-        self._keep(node, np.setdiff1d(np.arange(node.size), rest))
-        return True
-
-    def _through(
-        self, source: Node, node: Node, readers: list[Node], active: Index, products: list[_Product]
-    ) -> None:
-        """Let the readers read past the linear neurons, by the products of the weights."""
-        behind = source.sources[0]
-        fan_in = self.nodes[behind].size
-        joined = self._name(f"{node.name}/joined")
-        for reader, product in zip(readers, products, strict=True):
-            assert isinstance(reader.layer, Affine)
-            shift = product.shift
-            if active.size:
-                direct = reader.layer.operator.weight[:, active]
-                weight = np.concatenate([direct, product.weight], axis=1)
-                past, reads = Affine(Dense(weight), product.bias), joined
-                if shift is not None:
-                    untouched = np.zeros_like(direct)
-                    shift = Shift(np.concatenate([untouched, shift.weight], axis=1), shift.bias)
-            else:
-                past, reads = Affine(Dense(product.weight), product.bias), behind
-            self._put(replace(reader, layer=past, sources=(reads,)))
-            if shift is not None:
-                self.shifts[reader.name] = shift
-        if not active.size:
-            self._drop(node.name)
-            self._drop(source.name)
-            self.shifts.pop(source.name, None)
-            return
-        affine, layer = source.layer, node.layer
-        assert isinstance(affine, Affine)
-        assert isinstance(layer, Piecewise)
-        rows = Affine(Dense(affine.operator.weight[active]), affine.bias[active])
-        self._put(replace(source, layer=rows, shape=()))
-        self._put(replace(node, layer=Piecewise.relu(active.size), shape=()))
-        if source.name in self.shifts:
-            old = self.shifts[source.name]
-            self.shifts[source.name] = Shift(old.weight[active], old.bias[active])
-        self._put(
-            Node(joined, Concat((int(active.size), fan_in)), (node.name, behind)), after=node.name
-        )
-
-    def _product(self, source: Node, node: Node, reader: Node, linear: Index) -> _Product | None:
-        """Return the product through the linear neurons, or None where it would not be exact."""
-        layer, first, second = node.layer, source.layer, reader.layer
-        assert isinstance(layer, Piecewise)
-        assert isinstance(first, Affine)
-        assert isinstance(second, Affine)
-        identity = layer.state[linear] == State.IDENTITY
-        slope = Exact.of(np.where(identity, 1.0, layer.slope[linear]))
-        shift = Exact.of(np.where(identity, 0.0, layer.intercept[linear]))
-        weight, bias = Exact.of(first.operator.weight[linear]), Exact.of(first.bias[linear])
-        out = Exact.of(second.operator.weight[:, linear])
-        scale = slope.denominator * weight.denominator
-        rows = Exact(slope.numerators[:, None] * weight.numerators, scale)
-        offset = Exact(slope.numerators * bias.numerators, slope.denominator * bias.denominator)
-        offset = total([offset, shift])
-        exact = Exact(out.numerators @ rows.numerators, out.denominator * rows.denominator)
-        through = Exact(out.numerators @ offset.numerators, out.denominator * offset.denominator)
-        beside = total([through, Exact.of(second.bias)])
-        stored, lost = _stored(exact, self.network.origin.dtype)
-        stored_bias, lost_bias = _stored(beside, self.network.origin.dtype)
-        if source.name in self.shifts:  # what the first layer lost passes through the second
-            old = self.shifts[source.name]
-            gain = np.abs(second.operator.weight[:, linear]) * np.abs(
-                np.where(identity, 1.0, layer.slope[linear])
-            )
-            lost = (lost + gain @ old.weight[linear]) * SLACK + UNDERFLOW
-            lost_bias = (lost_bias + gain @ old.bias[linear]) * SLACK + UNDERFLOW
-        if not lost.any() and not lost_bias.any():
-            return _Product(stored, stored_bias, None)
-        return _Product(stored, stored_bias, Shift(lost, lost_bias)) if self.rounding else None
-
-    def _name(self, wanted: str) -> str:
-        while wanted in self.nodes:
-            wanted += "'"
-        return wanted
-
-    def _put(self, node: Node, after: str = "") -> None:
-        if node.name not in self.nodes:
-            self.order.insert(self.order.index(after) + 1, node.name)
-        self.nodes[node.name] = node
-
-    def _drop(self, name: str) -> None:
-        del self.nodes[name]
-        self.order.remove(name)
-
-
-def _is_dense(node: Node) -> bool:
-    return isinstance(node.layer, Affine) and isinstance(node.layer.operator, Dense)
-
-
-def _stored(values: Exact, dtype: str) -> tuple[Array, Array]:
-    """Return the values rounded to an element type, and bounds on what the rounding lost."""
-    exact = values.fractions()
-    near = exact.astype(np.float64).astype(dtype).astype(np.float64)
-    lost = [
-        float_above(abs(e - f))
-        for e, f in zip(exact.ravel(), Exact.of(near).fractions().ravel(), strict=True)
-    ]
-    return near, np.array(lost).reshape(near.shape)
-
-
-def independent(layer: Affine, rows: Index) -> Index:
-    """Return a largest choice of the rows, biases included, that looks linearly independent.
-
-    A choice made in float64, to be confirmed by `combination`.
+    Attributes:
+        after: the network.
+        shifts: how far its dense layers are from those they stand for.
+        kept: for layers of activations that are left, which of the given neurons they hold.
+        forms, counts: what became of each given layer of activations.
     """
-    weight = np.concatenate([layer.operator.matrix()[rows], layer.bias[rows, None]], axis=1)
-    chosen: list[int] = []
-    left = weight / np.maximum(np.abs(weight).max(axis=1, keepdims=True), UNDERFLOW)
-    for place in range(len(rows)):
-        if np.abs(left[place]).max() > 1e-9:
-            unit = left[place] / np.linalg.norm(left[place])
-            left = left - np.outer(left @ unit, unit)
-            chosen.append(place)
-    return rows[np.array(chosen, dtype=np.int64)]
+
+    after: Network
+    shifts: Mapping[str, Shift]
+    kept: Mapping[str, NDArray[np.int64]]
+    forms: Mapping[str, Form]
+    counts: Mapping[str, Counter[str]]
+
+    @classmethod
+    def of(
+        cls, draft: Draft, forms: Mapping[str, Form], counts: Mapping[str, Counter[str]]
+    ) -> _Way:
+        """Return what a draft is now, which may change again."""
+        draft = draft.copy()
+        after = draft.finish()
+        counts = {name: Counter(count) for name, count in counts.items()}
+        return cls(after, draft.shifts, draft.kept, dict(forms), counts)
 
 
-def combination(layer: Affine, basis: Index, rest: Index) -> Exact | None:
-    """Return ``C`` with rows[rest] = C rows[basis] exactly, biases included, or None.
+def _ways(network: Network, *, rounding: bool, chain: bool) -> list[_Way]:
+    """Return the network with its forms, and, if none may round, without what drops exactly alone.
 
-    ``C`` is guessed by least squares, rounded to multiples of 2**-10, and checked in rationals: it
-    finds equal rows and simple multiples and sums of rows, which are what training leaves behind.
+    The first is preferred where both give the same.
     """
-    weight = np.concatenate([layer.operator.matrix(), layer.bias[:, None]], axis=1)
-    guess = np.linalg.lstsq(weight[basis].T, weight[rest].T, rcond=None)[0].T
-    parts = Exact.of(np.round(guess * 1024) / 1024)
-    whole = Exact.of(weight)
-    left = whole.numerators[rest] * parts.denominator
-    right = parts.numerators @ whole.numerators[basis]
-    return parts if bool((left == right).all()) else None
+    draft = Draft(network, rounding=rounding, chain=chain)
+    sources = [node.name for node in network.nodes if is_dense(node)]
+    counts: dict[str, Counter[str]] = {node.name: Counter() for node in network.piecewise}
+    forms = {node.name: Form.NONE for node in network.piecewise}
+
+    def sweep(what: str, drop: Callable[[Draft, str], int], names: list[str]) -> None:
+        for source in names:
+            block = draft.block(source)
+            dropped = drop(draft, source)
+            for name in block.body if block is not None else ():
+                if name in counts:
+                    counts[name][what] += dropped
+
+    sweep("constant", drop_constant, sources)
+    sweep("unread", drop_unread, sources[::-1])
+    sweep("equal", join_equal, sources)
+    ways = [] if rounding else [_Way.of(draft, _in_place(draft, sources), counts)]
+    for source in sources:
+        block = draft.block(source)
+        if block is not None:
+            form, opposite = choose_form(draft, source)
+            for name in block.body:
+                if name in forms:
+                    forms[name] = form
+                    counts[name]["opposite"] += opposite
+    sweep("constant", drop_constant, sources)
+    sweep("unread", drop_unread, sources[::-1])
+    return [_Way.of(draft, forms, counts), *ways]
+
+
+def _in_place(draft: Draft, sources: list[str]) -> dict[str, Form]:
+    """Return the forms of layers whose linear neurons could leave the weights and did not."""
+    forms = {node.name: Form.NONE for node in draft.network.piecewise}
+    for source in sources:
+        block = draft.block(source)
+        if block is not None and is_plain(draft, block) and _linear(draft.nodes[block.tail]):
+            forms[block.tail] = Form.UNITS
+    return forms
+
+
+def _linear(node: Node) -> bool:
+    """Return whether a layer of activations has linear neurons."""
+    return bool(np.isin(activations(node).state, (State.IDENTITY, State.LINEAR)).any())
+
+
+def _merged(
+    network: Network, ways: list[_Way], best: Network, cost: Cost, *, exact: bool
+) -> Iterator[_Way]:
+    """Yield the most promising networks that are merged behind a cut.
+
+    Args:
+        network: the one given.
+        ways: what to merge.
+        best: the smallest network so far; beside what is smaller, what is not much larger is tried
+            where there are convolutions, as an estimate does not see the zeros between far pixels.
+        cost: what counts.
+        exact: whether nothing may be rounded.
+    """
+    dense = all(is_dense(node) for node in best.nodes if isinstance(node.layer, Affine))
+    if exact and dense:
+        return  # what can leave dense layers has left
+    limit = cost.of(best)[0] * (1 if dense else 2)
+    found = []
+    for number, way in enumerate(ways):
+        alive = live(way.after, way.shifts)
+        for cut in cuts(way.after):
+            at_most = estimate(way.after, cut, alive, cost, exact=exact)
+            if at_most is not None and at_most[0] <= limit:
+                found.append((at_most, number, cut, alive))
+    for _, number, cut, alive in sorted(found, key=lambda one: one[:2])[:MERGES]:
+        merged = _behind(network, ways[number], cut, alive)
+        if merged is not None:
+            yield merged
+
+
+def _behind(network: Network, way: _Way, cut: str, alive: Masks) -> _Way | None:
+    """Return a network with its layers behind a cut merged, if that has finite numbers."""
+    merged = merge(way.after, way.shifts, cut, alive)
+    if merged is None:
+        return None
+    before, given = front(way.after, cut), _ancestors(network, cut)
+    forms, counts = dict(way.forms), {name: Counter(count) for name, count in way.counts.items()}
+    for name in counts.keys() - before:
+        node = way.after.by_name.get(name)
+        if node is None and name in given:  # it left the network in front of the cut
+            continue
+        if forms[name] is not Form.NONE or (node is not None and _linear(node)):
+            forms[name] = Form.BEHIND
+        counts[name]["constant"] += merged.constant.get(name, 0)
+        counts[name]["unread"] += merged.unread.get(name, 0)
+    kept = {name: places for name, places in way.kept.items() if name in before}
+    return _Way(merged.network, merged.shifts, kept, forms, counts)
+
+
+def _ancestors(network: Network, name: str) -> set[str]:
+    """Return what a node depends on; of a node that is not there, everything."""
+    if name not in network.by_name:
+        return set(network.by_name)
+    found = {name}
+    for node in reversed(network.nodes):
+        if node.name in found:
+            found.update(node.sources)
+    return found
+
+
+def _result(network: Network, region: Region, way: _Way, signs: _Signs) -> Fold:
+    forms, after = dict(way.forms), way.after
+    for node in after.piecewise:  # linear neurons that no form could take
+        if node.name in way.kept and forms.get(node.name) is Form.NONE:
+            forms[node.name] = Form.KEPT if _linear(node) else Form.NONE
+    steps = tuple(
+        _step(node, forms[node.name], way.counts[node.name]) for node in network.piecewise
+    )
+    positive, negative = (
+        {node.name: _mask(way.kept, node, masks) for node in after.piecewise}
+        for masks in (signs.nonnegative, signs.nonpositive)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite bounds give no finite distance
+        stored = [after]
+        relus = as_relus(after, network, {}, negative)
+        if any(relus.by_name[node.name].layer is not node.layer for node in after.piecewise):
+            stored.append(relus)
+        apart = [distance(one, way.shifts, region) for one in stored]
+    far = max(apart) if all(map(isfinite, apart)) else inf  # NaN must not get lost in a maximum
+    return Fold(network, after, steps, far, positive, negative)
+
+
+def _mask(kept: Mapping[str, NDArray[np.int64]], node: Node, proved: Masks) -> Mask:
+    if node.name in kept and node.name in proved:
+        return np.asarray(proved[node.name][kept[node.name]], dtype=np.bool_)
+    return np.zeros(node.size, dtype=np.bool_)
+
+
+def _is_chain(network: Network) -> bool:
+    """Return whether dense layers and activations alternate, each reading the one before it."""
+    nodes = network.nodes
+    turns = [isinstance(node.layer, Piecewise) for node in nodes[1:]]
+    return (
+        all(len(node.sources) == 1 for node in nodes[1:])
+        and all(turn or is_dense(node) for turn, node in zip(turns, nodes[1:], strict=True))
+        and turns == [at % 2 == 1 for at in range(len(turns))]
+    )
+
+
+def _step(node: Node, form: Form, counts: Counter[str]) -> Step:
+    state = activations(node).state
+    zero, active = int((state == State.ZERO).sum()), int((state == State.RELU).sum())
+    return Step(node.name, zero, state.size - zero - active, active, form.value, **counts)
+
+
+def _slopes_fit(network: Network) -> bool:
+    for node in network.piecewise:
+        layer = activations(node)
+        for values in (layer.slope, layer.intercept):
+            with np.errstate(over="ignore", under="ignore"):
+                if (values.astype(network.origin.dtype).astype(np.float64) != values).any():
+                    return False
+    return True

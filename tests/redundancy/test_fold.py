@@ -73,8 +73,8 @@ def test_rounded_folds_stay_within_the_distance_they_state(data):
 def test_the_cheapest_form_is_taken():
     rng = np.random.default_rng(0)
 
-    def whole(rows, columns):
-        return rng.integers(-3, 4, size=(rows, columns)).astype(float)
+    def whole(rows, columns):  # so many numbers that no two rows are multiples of each other
+        return rng.integers(-99, 100, size=(rows, columns)).astype(float)
 
     network = Network.dense(
         [whole(20, 2), whole(20, 20), whole(2, 20)], [whole(1, 20)[0], whole(1, 20)[0], np.zeros(2)]
@@ -163,10 +163,10 @@ def test_a_convolutional_network_is_simplified_where_its_neurons_stand(tmp_path)
 def test_linear_units_that_depend_on_each_other_become_fewer():
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(3, 20)).astype(np.float32)
-    first = np.concatenate([rows, rows * 2, rows[:1] + rows[1:2], rng.normal(size=(8, 20))])
+    first = np.concatenate([rows, rows * -2, rows[:1] + rows[1:2], rng.normal(size=(8, 20))])
     first = first.astype(np.float32)
     first[6] = (first[0].astype(float) + first[1].astype(float)).astype(np.float32)
-    bias = np.concatenate([[1.0, 2.0, 3.0, 2.0, 4.0, 6.0, 3.0], np.zeros(8)])
+    bias = np.concatenate([[1.0, 2.0, 3.0, -2.0, -4.0, -6.0, 3.0], np.zeros(8)])
     second = rng.integers(-3, 4, size=(20, 15)).astype(float)
     network = Network.dense([first, second], [bias, np.zeros(20)])
     state = np.array([2] * 6 + [0] * 9, np.int8)
