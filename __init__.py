@@ -6,17 +6,17 @@ The public face: it computes nothing, and imports nothing before a name is asked
 - `bounds`: proved bounds of its outputs over a region;
 - `compare`: how far two networks are apart over a region, or whether they agree there;
 - `verify`: the answer to a VNN-LIB query;
-- `simplify`: what it can lose on a region without loss, and the smaller network.
+- `simplify`: the smaller network that may replace it on a region, and what is proved of both.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .commands.aim import simplify
     from .commands.bounds import bounds
     from .commands.comparison import compare
     from .commands.verify import verify
     from .engine.formats import load
-    from .redundancy.plan import simplify
 
     __version__: str
 
@@ -43,7 +43,7 @@ def __getattr__(name: str) -> Any:
 
             return load
         case "simplify":
-            from .redundancy.plan import simplify
+            from .commands.aim import simplify
 
             return simplify
         case "verify":

@@ -24,16 +24,41 @@ from .commands.options import (
     ACASXU_URL,
     Amount,
     Arithmetic,
+    Choosing,
     Collection,
     Device,
     Exit,
     Family,
     How,
     Keep,
+    Line,
     Options,
     Pick,
     Semantics,
     Side,
+)
+from .commands.words import (
+    REGION,
+    Explain,
+    Jobs,
+    Json,
+    Kept,
+    Lines,
+    Net,
+    On,
+    OneNet,
+    Page,
+    Quiet,
+    Regions,
+    Removing,
+    Seed,
+    Simplified,
+    Timeout,
+    Tolerance,
+    ToleranceUnits,
+    Units,
+    Work,
+    Workers,
 )
 
 INTERRUPTED = 130
@@ -46,23 +71,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Clean cuts in neural networks, and a proof that nothing was lost.",
-)
-
-Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
-Json = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
-]
-Timeout = Annotated[
-    float | None, typer.Option(metavar="S", help="Wall time for the whole command, seconds.")
-]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
-On = Annotated[Device, typer.Option(help="Where to compute.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
-Units = Annotated[Side, typer.Option(help="Units of the limits of a region.")]
-REGION = (
-    "Region: a .vnnlib, .json or .csv file, net (the box that the network states) or "
-    "lower:upper,lower:upper,..."
 )
 
 
@@ -214,9 +222,7 @@ def compare(
     semantics: Annotated[
         Arithmetic, typer.Option(help="Arithmetic that is meant.")
     ] = Arithmetic.REAL,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
-    ] = None,
+    workers: Workers = None,
     json: Json = None,
     timeout: Timeout = None,
     seed: Seed = 0,
@@ -261,41 +267,42 @@ def supports(
 
 @app.command()
 def simplify(
-    net: Net,
-    region: Annotated[list[str], typer.Option(metavar="R", help=REGION + ". May be given again.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Network to write, .onnx or .nnet; {region} in its name stands for the region.",
-        ),
-    ],
-    keep: Annotated[Keep, typer.Option(help="What of the outputs must stay.")] = Keep.OUTPUTS,
-    tolerance: Annotated[
-        float, typer.Option(metavar="EPS", help="By how much an output may change.")
-    ] = 0.0,
+    net: OneNet = None,
+    region: Regions = None,
+    batch: Jobs = None,
+    *,
+    output: Simplified,
+    keep: Kept = Keep.OUTPUTS,
+    tolerance: Tolerance = "0",
+    tolerance_units: ToleranceUnits = None,
     units: Units = Side.NETWORK,
-    effort: Annotated[Amount, typer.Option(help="Work to spend on a region.")] = Amount.USUAL,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report as one .html file.")
-    ] = None,
+    order: Removing = Choosing.GREEDY,
+    lines: Lines = Line.OUTPUT,
+    explain: Explain = False,
+    effort: Work = Amount.USUAL,
+    workers: Workers = None,
+    report: Page = None,
     json: Json = None,
     timeout: Timeout = None,
     seed: Seed = 0,
     device: On = Device.CPU,
     quiet: Quiet = False,
 ) -> int:
-    """Write the smaller network that is equal on a region, with a proof."""
+    """Write the smaller network that may replace another one on a region, with a proof."""
     options = _options(json, timeout, seed, device, quiet)
-    from .commands.simplify import Order, run
+    from .commands.aim import Wish, tolerance_of
+    from .commands.simplify import Order, Spending, run, single
 
-    order = Order(net, tuple(region), output, keep, tolerance, units, effort, workers, report)
-    return run(order, options)
+    wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines)
+    spending, regions = Spending(effort, workers, explain), tuple(region or ())
+    if batch is not None:
+        from .commands.batch import Batch, refuse_single
+        from .commands.batch import run as run_batch
+
+        refuse_single(net, regions)
+        jobs = Batch(batch, output, wish, units, tolerance_units, spending, report)
+        return run_batch(jobs, options)
+    return run(Order(*single(net, regions), output, wish, units, spending, report), options)
 
 
 @app.command()

@@ -14,17 +14,19 @@ from ..engine.formats.onnx_runtime import Runtime
 from ..engine.network import Network
 from ..redundancy.phase import Effort
 from ..report import Chapter, write_report
-from .cut import Cut, cut_record, make_cut
+from .cut import Cut, make_cut
+from .cut_record import cut_record
 from .maps import Names, winners
 from .options import Exit, Family, Options, cores
 from .record import Record, envelope, network_record, write_record
 from .selftest import branch
-from .simplify import PHASES
 from .targets import check_folder, check_targets
 from .terminal import Terminal, share
 
 SECONDS = 10.0
 """Wall time for one region, where no --timeout is given."""
+
+PHASES = ("zero", "identity", "active", "open")
 
 TIMES = ("latency, us", "speed", "in batch")
 

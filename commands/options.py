@@ -45,6 +45,26 @@ class Keep(StrEnum):
     ARGMAX = "argmax"
 
 
+class Choosing(StrEnum):
+    """How the neurons to remove together are chosen."""
+
+    GREEDY = "greedy"
+    """Those that leave most of the guarantee, judged again after every few."""
+    BUDGET = "budget"
+    """By what each costs alone, the cheapest first."""
+    MILP = "milp"
+    """The largest set whose costs add up to no more than the tolerance."""
+
+
+class Line(StrEnum):
+    """Which line a relaxed neuron gets."""
+
+    NEAREST = "nearest"
+    """The one nearest to the neuron."""
+    OUTPUT = "output"
+    """The one that moves the outputs least, where that is better."""
+
+
 class How(StrEnum):
     """How to bound."""
 

@@ -24,6 +24,9 @@ Record = dict[str, Any]
 PARTS = ("secateur", "numpy", "networkx", "highspy", "numba", "onnx", "onnxruntime")
 """The libraries whose versions a record states."""
 
+EDITIONS = {"simplify": 2, "demo": 2}
+"""The versions of schemas that are not in their first."""
+
 
 def envelope(verb: str, options: Options, end: Exit, seconds: float, **found: Any) -> Record:
     """Return the record of a command.
@@ -36,7 +39,7 @@ def envelope(verb: str, options: Options, end: Exit, seconds: float, **found: An
         found: what the verb adds.
     """
     return {
-        "schema": f"secateur.{verb}/1",
+        "schema": f"secateur.{verb}/{EDITIONS.get(verb, 1)}",
         "command": options.command,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),

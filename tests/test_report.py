@@ -77,7 +77,7 @@ def test_the_demo_writes_a_network_for_every_region(demo):
         assert network.origin.digest == cut["output"]["sha256"]
         assert cut["exact"]
     assert record["report"] == str(folder / "demo.html")
-    assert record["schema"] == "secateur.demo/1"
+    assert record["schema"] == "secateur.demo/2"
     assert set(controller) == {"name", "title", "network", "cuts"}
 
 
@@ -97,7 +97,7 @@ def test_the_page_has_headings_in_order_and_pictures_have_titles(page):
     pictures = [attrs for attrs in page.named("svg") if attrs.get("role") == "img"]
     hidden = [attrs for attrs in page.named("svg") if attrs.get("aria-hidden") == "true"]
     assert len(pictures) + len(hidden) == len(page.named("svg"))
-    assert len(page.named("desc")) == len(pictures) == 6 * 3
+    assert len(page.named("desc")) == len(pictures) == 6 * 3 + 1
     assert len(page.named("title")) == len(pictures) + 1
     assert page.named("html") == [{"lang": "en"}]
 
@@ -224,8 +224,7 @@ def test_a_thin_region_is_still_seen_on_a_map():
 
 
 def test_bars_are_as_long_as_their_counts():
-    layer = {"zero": 5, "identity": 0, "active": 10, "open": 5}
-    pieces = stack(layer, 40)
+    pieces = stack({"zero": 5, "identity": 0, "active": 10, "open": 5}, 40)
     assert [(piece.kind, piece.count) for piece in pieces] == [
         ("zero", 5),
         ("active", 10),

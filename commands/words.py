@@ -1,0 +1,86 @@
+"""The words of the command line: options of many verbs and of simplify, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Amount, Choosing, Device, Keep, Line, Side
+
+Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(metavar="S", help="Wall time for the whole command, seconds.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+On = Annotated[Device, typer.Option(help="Where to compute.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
+Units = Annotated[Side, typer.Option(help="Units of the limits of a region.")]
+REGION = (
+    "Region: a .vnnlib, .json or .csv file, net (the box that the network states) or "
+    "lower:upper,lower:upper,..."
+)
+
+OneNet = Annotated[Path | None, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
+Regions = Annotated[
+    list[str] | None, typer.Option("--region", metavar="R", help=REGION + ". May be given again.")
+]
+Jobs = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="JOBS.csv",
+        help="In place of NET and --region: a table with the columns network, region and, if "
+        "wanted, keep, tolerance, units, output. A second call goes on where the first ended.",
+    ),
+]
+Simplified = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Network to write, .onnx or .nnet; {region} in its name stands for the region. "
+        "With --batch the folder for all that is written.",
+    ),
+]
+Kept = Annotated[
+    Keep,
+    typer.Option(
+        help="What must stay: every output up to the tolerance, or which one is the smallest or "
+        "the largest."
+    ),
+]
+Tolerance = Annotated[
+    str,
+    typer.Option(
+        metavar="EPS",
+        help="By how much an output may move. With argmin and argmax the tie band: where the "
+        "original's best output leads by at most EPS, another may win.",
+    ),
+]
+ToleranceUnits = Annotated[
+    Side | None, typer.Option(help="Units of the tolerance; those of the region when absent.")
+]
+Removing = Annotated[Choosing, typer.Option(help="How the neurons to remove together are chosen.")]
+Lines = Annotated[
+    Line,
+    typer.Option(
+        help="Which line a relaxed neuron becomes: the nearest to it, or the one that moves the "
+        "outputs least."
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Bound the outputs' error for argmin and argmax too.")
+]
+Work = Annotated[Amount, typer.Option(help="Work to spend on a region.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
+]
+Page = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a report as one .html file.")
+]
