@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..engine.answer import Answer
 from ..engine.answer import Effort as Search
 from ..engine.bounds.linear import linear
-from ..engine.network import Network, Piecewise, State
+from ..engine.network import Network, Node, Piecewise, State
 from ..engine.region import Region
 from ..engine.rounding import float_below
 from ..engine.verdict import Proved
@@ -39,6 +39,7 @@ from .screen import Screen
 from .seen import look
 
 Progress = Callable[[str, int, int], None]
+Masks = Mapping[str, NDArray[np.bool_]]
 
 _PHASE_SHARE = 0.5
 """Part of the time that phases may take where other removals follow."""
@@ -124,7 +125,12 @@ class Plan:
     @property
     def network(self) -> Network:
         """The simplified network as it is written: where they can, linear units are ReLUs."""
-        return as_relus(self.fold.after, self.phases.network, self.fold.nonnegative)
+        return as_relus(
+            self.fold.after,
+            self.phases.network,
+            self.fold.nonnegative,
+            self.fold.nonpositive,
+        )
 
     @property
     def guarantee(self) -> str:
@@ -338,39 +344,40 @@ def _folded(
     tolerance = room
     if not removals:  # what the phases leave is equal, and the whole tolerance is there to be spent
         tolerance = aim.guarantee.tolerance if isinstance(aim.guarantee, Outputs) else Fraction(0)
-    masks = _nonnegative(phases, linearised, exact=not removals)
-    result = fold(linearised, phases.region, float_below(tolerance), masks)
+    above, below = _signs(phases, linearised, exact=not removals)
+    result = fold(linearised, phases.region, float_below(tolerance), above, nonpositive=below)
     return Plan(phases, aim, removals, stages, answer, linearised, result, tolerance)
 
 
-def _nonnegative(
-    phases: Phases, linearised: Network, *, exact: bool
-) -> Mapping[str, NDArray[np.bool_]]:
-    """Return which identities are proved to see no negative number on the region.
+def _signs(phases: Phases, linearised: Network, *, exact: bool) -> tuple[Masks, Masks]:
+    """Return which identities are proved to see no negative number, and zeros no positive one.
 
     Args:
         phases: of the original.
         linearised: the network without the removed neurons.
         exact: whether it equals the original, whose phases then hold for it.
     """
-    masks = {}
-    identity = {
-        node.name: _is(phases.findings, node.name, node.size) for node in linearised.piecewise
-    }
     if exact:
-        return identity
+        above, below = (
+            {node.name: _are(phases.findings, node, state) for node in linearised.piecewise}
+            for state in (State.IDENTITY, State.ZERO)
+        )
+        return above, below
     region = phases.region
     bounds = linear(linearised, region.lower[None], region.upper[None])
+    above, below = {}, {}
     for node in linearised.piecewise:
         assert isinstance(node.layer, Piecewise)
-        low = bounds[node.sources[0]][0][0]
-        masks[node.name] = (low >= 0.0) & (node.layer.state == State.IDENTITY)
-    return masks
+        low, high = bounds[node.sources[0]]
+        above[node.name] = (low[0] >= 0.0) & (node.layer.state == State.IDENTITY)
+        below[node.name] = (high[0] <= 0.0) & (node.layer.state == State.ZERO)
+    return above, below
 
 
-def _is(findings: tuple[Finding, ...], layer: str, size: int) -> NDArray[np.bool_]:
-    out = np.zeros(size, np.bool_)
+def _are(findings: tuple[Finding, ...], node: Node, state: State) -> NDArray[np.bool_]:
+    """Return which neurons of a layer were found to be in a state."""
+    out = np.zeros(node.size, np.bool_)
     for one in findings:
-        if one.layer == layer and one.state == State.IDENTITY:
+        if one.layer == node.name and one.state == state:
             out[one.neuron] = True
     return out
