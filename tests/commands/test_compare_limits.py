@@ -91,13 +91,13 @@ def test_the_keyboard_breaks_off_a_real_search(wild, compared, monkeypatch):
         return real(self, *given)
 
     def press():
-        if underway.wait(15.0):
+        if underway.wait(100.0):
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(branch.Search, "_step", step)
     thread = threading.Thread(target=press)
     thread.start()
-    code, record, _ = compared(*wild, box=",".join(["-1:1"] * 6))
+    code, record, _ = compared(*wild, "--timeout", 120, box=",".join(["-1:1"] * 6))
     thread.join()
     assert (code, record["reason"]) == (20, "interrupted")
     for output in record["outputs"]:
