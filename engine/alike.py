@@ -94,13 +94,15 @@ def _sign(
 def impossible(question: Question, alternative: Alternative) -> bool:
     """Return whether an alternative cannot hold where both of its networks are equal.
 
-    Found where one of its atoms, or two of them added, then compare numbers alone.
-
-    Args:
-        question: about two networks of the same outputs, `plain`.
-        alternative: one of its alternatives.
+    Found where one of its atoms, or two of them added, then compare numbers alone. Networks that
+    have other numbers of outputs are never equal; of a question that is not `plain` too little is
+    known here.
     """
+    if not question.plain or len(question.weights) != 2:
+        return False
     one, two = question.weights
+    if one.shape != two.shape:
+        return False
     rows = np.array([row for row, _ in alternative.atoms], np.int64)
     total = one[rows] + two[rows]
     # A sum of two floats is exact where both can be had back from it.

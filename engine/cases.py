@@ -93,9 +93,8 @@ class Cases:
         }
         first = {index: members[0] for members in self._boxes for index in members}
         self._lattices = [lattices[first[index]] for index in range(len(first))]
-        comparable = question.plain and len(question.sources) == 2
         self._same = np.array(
-            [comparable and impossible(question, one) for one in question.alternatives], np.bool_
+            [impossible(question, one) for one in question.alternatives], np.bool_
         )
         self._rows, self._cuts = [], []
         self.cut = np.full(question.rows, -np.inf)

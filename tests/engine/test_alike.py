@@ -15,6 +15,7 @@ from secateur.engine.alike import alike, impossible
 from secateur.engine.answer import Effort
 from secateur.engine.bounds.difference import aligned
 from secateur.engine.bounds.packed import LOWER, UPPER
+from secateur.engine.claim import Atom, Claim, Declared, Part, Polynomial, Tensor
 from secateur.engine.decide import decide
 from secateur.engine.network import Network, Piecewise, State
 from secateur.engine.question import ask
@@ -131,3 +132,34 @@ def test_which_claims_fail_between_equal_networks():
         assert all(impossible(question, one) for one in question.alternatives)
         other = replace(question, limits=tuple(limit + 2 for limit in question.limits))
         assert not any(impossible(other, one) for one in other.alternatives)
+
+
+def test_networks_of_other_output_sizes_are_asked_about_together():
+    """Such a claim compares nothing of the two that could be equal; it is decided all the same."""
+    one = Network.dense([np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
+    two = Network.dense([np.eye(2), np.ones((3, 2))], [np.zeros(2), np.zeros(3)])
+    x, first, z, second = range(2), range(2, 4), range(4, 6), range(6, 9)
+
+    def above(variable, limit, strict=False):  # variable >= limit
+        form = Polynomial.constant(limit).plus(Polynomial.variable(variable), -1)
+        return Atom(form, strict=strict)
+
+    limits = [above(v, -1) for v in x]
+    limits += [Atom(Polynomial.variable(v).plus(Polynomial.constant(1), -1)) for v in x]
+    for a, b in zip(x, z, strict=True):
+        apart = Polynomial.variable(a).plus(Polynomial.variable(b), -1)
+        limits += [Atom(apart), Atom(Polynomial({}).plus(apart, -1))]
+    tensors = tuple(
+        Tensor(name, network, part, "real", (len(places),), places[0])
+        for name, network, part, places in (
+            ("X", 0, Part.INPUT, x),
+            ("Y", 0, Part.OUTPUT, first),
+            ("Z", 1, Part.INPUT, z),
+            ("W", 1, Part.OUTPUT, second),
+        )
+    )
+    for limit, kind in ((2, Proved), (1, Refuted)):  # y0 <= 1 and w0 = y0 + y1 <= 2
+        case = (*limits, above(first[0], 1), above(second[0], limit, strict=True))
+        claim = Claim((Declared("f"), Declared("g")), tensors, (case,), "mixed")
+        answer = decide(ask(claim, [one, two]), Effort(seconds=300.0))
+        assert isinstance(answer.verdict, kind)
