@@ -17,55 +17,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.network import Affine, Concat, Input, Network, Node, Piecewise, Select, State, Sum
+from ..engine.network import Affine, Network, Piecewise, State
 from ..engine.operators import Convolution, Dense, Diagonal, Operator
+from ..redundancy.cuts import cuts, front, live
 
 Mask = NDArray[np.bool_]
-
-
-def live(network: Network) -> dict[str, Mask]:
-    """Return for each node which of its values are live, ``(size,)`` each."""
-    zero: dict[str, Mask] = {}
-    for node in network.nodes:
-        reads = [zero[name] for name in node.sources]
-        match node.layer:
-            case Input() | Affine():
-                zero[node.name] = np.zeros(node.size, np.bool_)
-            case Piecewise(state=state):
-                zero[node.name] = state == State.ZERO
-            case Sum():
-                zero[node.name] = np.logical_and.reduce(reads)
-            case Concat():
-                zero[node.name] = np.concatenate(reads)
-            case Select(indices=indices):
-                zero[node.name] = reads[0][indices]
-            case _ as never:
-                assert_never(never)
-    read = {node.name: np.zeros(node.size, np.bool_) for node in network.nodes}
-    read[network.output][:] = True
-    for node in reversed(network.nodes):
-        wanted = read[node.name] & ~zero[node.name]
-        parts: list[Mask]
-        match node.layer:
-            case Input():
-                parts = []
-            case Affine(operator=operator):
-                parts = [_columns(operator, wanted)]
-            case Piecewise() | Sum():
-                parts = [wanted] * len(node.sources)
-            case Concat(sizes=sizes):
-                parts = np.split(wanted, np.cumsum(sizes)[:-1])
-            case Select(indices=indices, size_in=size_in):
-                parts = [np.isin(np.arange(size_in), indices[wanted])]
-            case _ as never:
-                assert_never(never)
-        for source, part in zip(node.sources, parts, strict=True):
-            read[source] = read[source] | part
-    return {name: read[name] & ~zero[name] for name in read}
 
 
 def _columns(operator: Operator, rows: Mask) -> Mask:
@@ -118,7 +77,7 @@ def by_form(network: Network) -> dict[str, int]:
     Args:
         network: some of its neurons in state ZERO, IDENTITY or LINEAR.
     """
-    alive = live(network)
+    alive = live(network, {})
     kept, dense, least = 0, {}, 0
     for node in network.nodes:
         if isinstance(node.layer, Affine):
@@ -131,36 +90,16 @@ def by_form(network: Network) -> dict[str, int]:
         "or dense": sum(dense.values()),
         "live weights": least,
         "merged behind a cut": min(
-            [sum(dense.values()), *(_merged(network, cut, alive, dense) for cut in _cuts(network))]
+            [sum(dense.values()), *(_merged(network, cut, alive, dense) for cut in cuts(network))]
         ),
     }
 
 
-def _graph(network: Network) -> nx.DiGraph[str]:
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(node.name for node in network.nodes)
-    graph.add_edges_from((source, node.name) for node in network.nodes for source in node.sources)
-    return graph
-
-
-def _cuts(network: Network) -> list[Node]:
-    """Return the input and the activations through which every path to the output passes."""
-    above = nx.immediate_dominators(_graph(network), network.input.name)
-    names, at = {network.input.name}, network.output
-    while at != network.input.name:
-        at = above[at]
-        names.add(at)
-    kinds = Input | Piecewise
-    return [n for n in network.nodes if n.name in names and isinstance(n.layer, kinds)]
-
-
-def _merged(
-    network: Network, cut: Node, alive: Mapping[str, Mask], costs: Mapping[str, int]
-) -> int:
+def _merged(network: Network, cut: str, alive: Mapping[str, Mask], costs: Mapping[str, int]) -> int:
     """Return the multiply-adds when every linear neuron behind a cut is multiplied out."""
-    before = nx.ancestors(_graph(network), cut.name) | {cut.name}
+    before = front(network, cut)
     head = sum(cost for name, cost in costs.items() if name in before)
-    read, tail = int(alive[cut.name].sum()), 0
+    read, tail = int(alive[cut].sum()), 0
     for node in network.piecewise:
         if node.name not in before and isinstance(node.layer, Piecewise):
             active = int((alive[node.name] & (node.layer.state == State.RELU)).sum())

@@ -159,9 +159,9 @@ def measure(one: Subject, index: int, asked: Asked) -> Row:
     seconds, spent = time.monotonic() - begun, time.process_time() - spent
     after = plan.network
     removed, spans = {kind.value: 0 for kind in Kind}, {kind.value: 0.0 for kind in Kind}
-    for stage in plan.stages:  # a kind may have several
-        removed[stage.kind.value] += stage.removed
-        spans[stage.kind.value] += stage.seconds
+    for tally in plan.steps:  # a kind may have several
+        removed[tally.kind.value] += tally.removed
+        spans[tally.kind.value] += tally.seconds
     rng = np.random.default_rng([asked.seed, index])
     broken, nearest = attack(one.network, after, region, guarantee, asked.points, rng)
     return {
@@ -172,8 +172,8 @@ def measure(one: Subject, index: int, asked: Asked) -> Row:
         "removed": removed,
         "left": plan.fold.after.neurons,
         "step_seconds": spans,
-        "tries": sum(stage.tries for stage in plan.stages),
-        "boxes": sum(stage.boxes for stage in plan.stages),
+        "tries": sum(tally.tries for tally in plan.steps),
+        "boxes": sum(tally.boxes for tally in plan.steps),
         "proved": proved(plan),
         "guarantee": plan.guarantee,
         "seconds": seconds,

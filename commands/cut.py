@@ -229,7 +229,7 @@ def _saved(plan: Plan, draft: Path) -> Plan:
     alone = replace(
         plan,
         removals=(),
-        stages=plan.stages[:1],
+        steps=plan.steps[:1],
         answer=None,
         linearised=plan.phases.linearised(),
         room=Fraction(0),

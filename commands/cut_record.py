@@ -44,21 +44,21 @@ def cut_record(cut: Cut) -> Record:
         "layers": _layers(cut),
         "steps": [
             {
-                "step": stage.kind.value,
-                "asked": stage.asked,
-                "removed": stage.removed,
-                "seconds": stage.seconds,
-                "tries": stage.tries,
-                "boxes": stage.boxes,
+                "step": tally.kind.value,
+                "asked": tally.asked,
+                "removed": tally.removed,
+                "seconds": tally.seconds,
+                "tries": tally.tries,
+                "boxes": tally.boxes,
             }
-            for stage in cut.plan.stages
+            for tally in cut.plan.steps
         ],
         "proof": proof,
         "error": _error(cut),
         "neurons": _neurons(cut),
         "methods": {method.value: count for method, count in phases.by_method().items()},
         "step_seconds": dict(phases.seconds),
-        "boxes": sum(stage.boxes for stage in cut.plan.stages),
+        "boxes": sum(tally.boxes for tally in cut.plan.steps),
         "before": {**sizes(network), **_times(cut, 0)},
         "after": {**sizes(cut.after), **_times(cut, 1)},
         "speedup": cut.latency.single[0] / cut.latency.single[1],

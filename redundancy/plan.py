@@ -78,7 +78,7 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Tally:
     """What one step did.
 
     Attributes:
@@ -106,7 +106,7 @@ class Plan:
         phases: what was found out about every neuron's phase.
         aim: what was asked for.
         removals: the neurons removed beyond their phases, proved to hold together.
-        stages: what each step did.
+        steps: what each step did.
         answer: of the joint proof; None where phases alone were removed.
         linearised: the network with all removals made, before its weights were folded.
         fold: how the removed neurons left the weights; `fold.after` is the result.
@@ -116,7 +116,7 @@ class Plan:
     phases: Phases
     aim: Aim
     removals: tuple[Removal, ...]
-    stages: tuple[Stage, ...]
+    steps: tuple[Tally, ...]
     answer: Answer | None
     linearised: Network
     fold: Fold
@@ -191,14 +191,14 @@ def simplify(
     first = effort if alone else replace(effort, seconds=_PHASE_SHARE * effort.seconds)
     phases = decide_phases(network, region, first, runtime, progress)
     spent = time.monotonic() - begun
-    stage = Stage(Kind.PHASE, len(phases.findings), phases.count(Proved), spent, 0, phases.boxes)
+    tally = Tally(Kind.PHASE, len(phases.findings), phases.count(Proved), spent, 0, phases.boxes)
     if alone:
-        return _folded(phases, aim, (), (stage,), None, Fraction(0))
+        return _folded(phases, aim, (), (tally,), None, Fraction(0))
     work = _Work(phases, aim, effort, begun + effort.seconds, progress)
     work.run()
     joint = work.joint
-    stages = (stage, *work.stages)
-    return _folded(phases, aim, joint.proved, stages, joint.answer, joint.room)
+    steps = (tally, *work.steps)
+    return _folded(phases, aim, joint.proved, steps, joint.answer, joint.room)
 
 
 class _Work:
@@ -221,7 +221,7 @@ class _Work:
         self.seen = look(self.before, phases.region, aim.guarantee, self.rng)
         screen = Screen(self.before, aim.guarantee, self.seen.kept(self.rng))
         self.choose = CHOICES[aim.order]
-        self.stages: list[Stage] = []
+        self.steps: list[Tally] = []
         self.joint = Joint(
             self.before,
             phases.region,
@@ -265,8 +265,8 @@ class _Work:
         if not candidates:
             return
         removed = self.joint.extend(candidates, choose, self.until)
-        self.stages.append(
-            Stage(
+        self.steps.append(
+            Tally(
                 kind,
                 len(self.open) - before,
                 removed,
@@ -335,7 +335,7 @@ def _folded(
     phases: Phases,
     aim: Aim,
     removals: tuple[Removal, ...],
-    stages: tuple[Stage, ...],
+    steps: tuple[Tally, ...],
     answer: Answer | None,
     room: Fraction,
 ) -> Plan:
@@ -346,7 +346,7 @@ def _folded(
         tolerance = aim.guarantee.tolerance if isinstance(aim.guarantee, Outputs) else Fraction(0)
     above, below = _signs(phases, linearised, exact=not removals)
     result = fold(linearised, phases.region, float_below(tolerance), above, nonpositive=below)
-    return Plan(phases, aim, removals, stages, answer, linearised, result, tolerance)
+    return Plan(phases, aim, removals, steps, answer, linearised, result, tolerance)
 
 
 def _signs(phases: Phases, linearised: Network, *, exact: bool) -> tuple[Masks, Masks]:

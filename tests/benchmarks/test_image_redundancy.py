@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from secateur.benchmarks import image_redundancy, images
 from secateur.benchmarks.image_redundancy import decide, left, times, verdicts
 from secateur.benchmarks.images import DIGITS, LEVELS, PIXELS, SIDE, Images, read, split
-from secateur.benchmarks.layer_forms import by_form, full, live, rectangle, weights
+from secateur.benchmarks.layer_forms import by_form, full, rectangle, weights
 from secateur.engine.errors import FileError, FormatError, InputError, MismatchError
 from secateur.engine.formats import load, save
 from secateur.engine.network import Affine, Input, Network, Node, Piecewise, State, Sum
 from secateur.engine.operators import Convolution, Dense
+from secateur.redundancy.cuts import live
 from secateur.redundancy.phase import Effort
 
 QUICK = Effort(seconds=2.0, samples=200, starts=4, climbs=4, slopes=0, programs=2, workers=1)
@@ -164,7 +165,7 @@ def test_a_ball_without_radius_is_refused():
 def test_values_that_are_not_live_can_be_anything(seed):
     rng = np.random.default_rng(seed)
     network = with_states(small(seed, shape=(1, 12, 12), outputs=2, stride=4), rng)
-    alive = live(network)
+    alive = live(network, {})
     points = rng.uniform(-1, 1, (3, network.size_in))
     wanted = network.evaluate(points)
     noise = points + ~alive["input"] * rng.uniform(-9, 9, points.shape)
@@ -209,7 +210,7 @@ def test_a_network_that_is_linear_merges_into_one_matrix():
         {k: Piecewise(v, np.zeros(v.size), np.zeros(v.size)) for k, v in states.items()}
     )
     forms = by_form(linear)
-    stem, inputs = network.by_name["stem"].layer.operator, int(live(linear)["input"].sum())
+    stem, inputs = network.by_name["stem"].layer.operator, int(live(linear, {})["input"].sum())
     through = full(stem, np.ones(stem.size_out, bool), np.ones(stem.size_in, bool))
     through = min(through, stem.multiply_adds) + DIGITS * stem.size_out
     assert forms["merged behind a cut"] == min(DIGITS * inputs, through)
@@ -230,7 +231,7 @@ def test_behind_a_cut_an_active_neuron_reads_the_cut_and_the_active_ones_before(
     nothing = {name: np.zeros(state.size) for name, state in states.items()}
     lines = {k: Piecewise(v, nothing[k], nothing[k]) for k, v in states.items()}
     partly = network.with_layers(lines)
-    alive, costs = live(partly), {}
+    alive, costs = live(partly, {}), {}
     for node in partly.nodes:
         if isinstance(node.layer, Affine):
             read = alive[node.name], alive[node.sources[0]]

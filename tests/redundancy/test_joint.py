@@ -99,8 +99,8 @@ def test_a_plan_of_unknowns_is_that_of_the_phases(monkeypatch, guarantee):
     assert plan.answer is None
     assert plan.fold.exact
     assert "equals the original" in plan.guarantee
-    assert plan.stages[0].removed == 1
-    assert not any(stage.removed for stage in plan.stages[1:])
+    assert plan.steps[0].removed == 1
+    assert not any(tally.removed for tally in plan.steps[1:])
 
 
 def test_a_refuted_set_is_not_accepted_and_its_point_is_learned(monkeypatch):

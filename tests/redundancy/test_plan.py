@@ -80,7 +80,7 @@ def test_the_written_network_keeps_the_guarantee_at_points(seed, name):
     plan = simplify(network, region, EFFORT, aim=Aim(guarantee))
     for after in (plan.network, plan.linearised, plan.fold.after):
         assert count_broken(network, after, region, guarantee) == 0
-    assert sum(stage.removed for stage in plan.stages) == plan.phases.count(Proved) + len(
+    assert sum(tally.removed for tally in plan.steps) == plan.phases.count(Proved) + len(
         plan.removals
     )
     assert len({one.place for one in plan.removals}) == len(plan.removals)
@@ -112,8 +112,8 @@ def test_a_seed_gives_one_plan_where_time_does_not_bind(name):
     aim = Aim(GUARANTEES[name])
     one, two = (simplify(network, region, ENDLESS, aim=aim) for _ in range(2))
     assert one.removals == two.removals
-    assert [stage.removed for stage in one.stages] == [stage.removed for stage in two.stages]
-    assert [stage.boxes for stage in one.stages] == [stage.boxes for stage in two.stages]
+    assert [tally.removed for tally in one.steps] == [tally.removed for tally in two.steps]
+    assert [tally.boxes for tally in one.steps] == [tally.boxes for tally in two.steps]
 
 
 @pytest.mark.parametrize("order", Order)
@@ -129,7 +129,7 @@ def test_every_order_and_line_keeps_the_guarantee(order, lines):
 def test_a_larger_tolerance_removes_no_less_on_a_network_that_is_easy():
     network, region = drawn(11)
     removed = [
-        sum(stage.removed for stage in simplify(network, region, EFFORT, aim=Aim(keep)).stages)
+        sum(tally.removed for tally in simplify(network, region, EFFORT, aim=Aim(keep)).steps)
         for keep in (Outputs(), Outputs(Fraction("0.01")), Outputs(Fraction(1000)))
     ]
     assert removed == sorted(removed)
