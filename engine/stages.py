@@ -63,8 +63,7 @@ class Stages:
 
     Attributes:
         stages: stage 0 is the input.
-        of: for each `Piecewise` node and for the network's output the stage that computes it; the
-            output's pre-activations are the network's outputs.
+        of: for each `Piecewise` node the stage that computes it.
     """
 
     stages: tuple[Stage, ...]
@@ -72,7 +71,7 @@ class Stages:
 
     @property
     def output(self) -> int:
-        """Index of the stage whose pre-activations are the network's outputs."""
+        """Index of the stage whose pre-activations are the network's outputs: the last one."""
         return len(self.stages) - 1
 
 
@@ -129,7 +128,7 @@ class _Builder:
                 case _ as never:
                     assert_never(never)
         output = self.network.output
-        self.of[output] = self._cut(output, "", _identities(self.network.size_out))
+        self._cut(output, "", _identities(self.network.size_out))
         return Stages(tuple(self.stages), self.of)
 
     def _cut(self, name: str, activation: str, layer: Piecewise) -> int:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import boxes, graph_networks, points
 
 from secateur.engine.exact import Exact, piecewise, total
+from secateur.engine.network import Network
 from secateur.engine.stages import stages
 
 
@@ -39,3 +40,16 @@ def test_stages_equal_their_network_in_rationals(data):
         for node in network.piecewise:
             wanted = trace[node.sources[0]].fractions().tolist()
             assert before[staged.of[node.name] - 1] == wanted
+
+
+@given(st.data())
+def test_a_layer_that_is_the_output_keeps_its_own_stage(data):
+    network = data.draw(graph_networks().filter(lambda one: one.piecewise))
+    last = data.draw(st.sampled_from(network.piecewise))
+    head = Network(network.nodes, last.name)
+    staged = stages(head)
+    for node in head.piecewise:
+        assert staged.stages[staged.of[node.name]].activation == node.name
+    point = data.draw(points(data.draw(boxes(network.size_in)), count=1))[0]
+    before = run(staged, [Fraction(value) for value in point.tolist()])
+    assert before[staged.output - 1] == head.trace_exact(point)[last.name].fractions().tolist()

@@ -269,3 +269,16 @@ def test_the_same_seed_gives_the_same_findings():
     region = Region.box([-1] * 3, [1] * 3)
     runs = [decide_phases(network, region, QUICK).findings for _ in range(2)]
     assert runs[0] == runs[1]
+
+
+def test_a_layer_that_is_the_output_is_judged_by_what_goes_into_it():
+    # 1 - 2 relu(1 - 1e9 |x - 0.37|): 1 almost everywhere, and -1 where only splitting looks.
+    whole = Network.dense(
+        [[[1.0], [-1.0]], [[-1e9, -1e9]], [[-2.0]], [[1.0]]], [[-0.37, 0.37], [1.0], [1.0], [0.0]]
+    )
+    last = whole.piecewise[-1].name
+    for network in (whole, Network(whole.nodes, last)):
+        found = decide_phases(network, Region.box([0.0], [1.0]), QUICK).findings[-1]
+        assert (found.layer, found.state) == (last, State.RELU)
+        assert not isinstance(found.verdict, Proved)
+        assert found.lower <= -1.0
