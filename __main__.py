@@ -57,6 +57,7 @@ from .commands.words import (
     Tolerance,
     ToleranceUnits,
     Units,
+    Until,
     Work,
     Workers,
 )
@@ -278,6 +279,7 @@ def simplify(
     units: Units = Side.NETWORK,
     order: Removing = Choosing.GREEDY,
     lines: Lines = Line.OUTPUT,
+    until: Until = None,
     explain: Explain = False,
     effort: Work = Amount.USUAL,
     workers: Workers = None,
@@ -293,7 +295,7 @@ def simplify(
     from .commands.aim import Wish, tolerance_of
     from .commands.simplify import Order, Spending, run, single
 
-    wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines)
+    wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines, until)
     spending, regions = Spending(effort, workers, explain), tuple(region or ())
     if batch is not None:
         from .commands.batch import Batch, refuse_single

@@ -26,9 +26,10 @@ from ..engine.agreement import Best
 from ..engine.network import Network
 from ..engine.region import Region
 from ..engine.verdict import Proved
+from ..redundancy.aim import Aim
 from ..redundancy.guarantee import Guarantee, Outputs, SameBest
 from ..redundancy.phase import Effort
-from ..redundancy.plan import Aim, Plan, simplify
+from ..redundancy.plan import Plan, simplify
 from ..redundancy.removal import Kind
 from .machine import table
 

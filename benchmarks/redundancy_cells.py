@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..redundancy.aim import Lines
 from ..redundancy.choice import Order
-from ..redundancy.plan import Lines
 from ..redundancy.removal import Kind
 from .chart import Chart, Line, sheet
 from .machine import commit, machine, table

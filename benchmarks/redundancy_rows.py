@@ -25,10 +25,11 @@ from ..engine.formats import load, save
 from ..engine.network import Network
 from ..engine.region import Region
 from ..engine.verdict import Proved
+from ..redundancy.aim import Aim, Lines
 from ..redundancy.choice import Order
 from ..redundancy.guarantee import Guarantee, Outputs, SameBest
 from ..redundancy.phase import Effort
-from ..redundancy.plan import Aim, Lines, Plan, simplify
+from ..redundancy.plan import Plan, simplify
 from ..redundancy.removal import Kind
 from .cell_bounds import cells
 from .controllers.catalogue import controller

@@ -15,10 +15,12 @@ from ..engine.formats.regions import parse_region
 from ..engine.network import Network
 from ..engine.region import Region
 from ..redundancy import plan as engine
+from ..redundancy.aim import Aim, Lines
 from ..redundancy.choice import Order
 from ..redundancy.guarantee import Outputs, SameBest
 from ..redundancy.phase import Effort
-from ..redundancy.plan import Aim, Lines, Plan, Progress
+from ..redundancy.plan import Plan
+from ..redundancy.steps import Progress
 from .options import Choosing, Keep, Line, Side
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Wish:
         units: of the tolerance.
         order: how removals are chosen.
         lines: which lines relaxed neurons get.
+        until: the layer whose values take the place of the outputs, by name or number; None for
+            the outputs.
     """
 
     keep: Keep = Keep.OUTPUTS
@@ -47,6 +51,7 @@ class Wish:
     units: Side = Side.NETWORK
     order: Choosing = Choosing.GREEDY
     lines: Line = Line.OUTPUT
+    until: str | None = None
 
     @property
     def equal(self) -> bool:
@@ -57,10 +62,16 @@ class Wish:
         """Return what the engine is asked, in network units.
 
         Raises:
-            InputError: raw units for a network that states none; the best of a single output.
+            InputError: raw units for a network that states none, or for a hidden layer; the best
+                of a single output; no such layer.
         """
         tolerance = self.tolerance
         if self.units is Side.RAW:
+            if self.until is not None and tolerance != 0:
+                raise InputError(
+                    f"layer {self.until}: values of a hidden layer have no raw units: give the "
+                    "tolerance in network units, by --tolerance-units network"
+                )
             normal = network.normalisation
             if normal is None:
                 raise InputError(
@@ -76,8 +87,8 @@ class Wish:
                 guarantee = SameBest(Best.MIN, tolerance)
             case Keep.ARGMAX:
                 guarantee = SameBest(Best.MAX, tolerance)
-        guarantee.fit(network)
-        return Aim(guarantee, Order(self.order.value), Lines(self.lines.value))
+        aim = Aim(guarantee, Order(self.order.value), Lines(self.lines.value), self.until)
+        return aim.fit(network)[0]
 
 
 def tolerance_of(text: str, place: str = "--tolerance") -> Fraction:
@@ -109,6 +120,7 @@ def simplify(
     tolerance_units: Literal["network", "raw"] | None = None,
     order: Literal["greedy", "budget", "milp"] = "greedy",
     lines: Literal["nearest", "output"] = "output",
+    until: str | int | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Return a smaller network that may replace the given one on a region, and why.
@@ -124,6 +136,8 @@ def simplify(
         tolerance_units: of the tolerance; those of the limits where absent.
         order: how the neurons to remove together are chosen.
         lines: which lines relaxed neurons get.
+        until: the layer whose values take the place of the outputs, by name or, from 1, by number;
+            what is behind it stays as it is.
         progress: is told the step, how many neurons are settled, and how many there are.
 
     Raises:
@@ -142,6 +156,7 @@ def simplify(
         _word(Side, tolerance_units or units, "tolerance_units"),
         _word(Choosing, order, "order"),
         _word(Line, lines, "lines"),
+        None if until is None else str(until),
     )
     runtime = None if isinstance(network, Network) else runtime_of(net)
     return engine.simplify(net, box, effort, runtime, progress, wish.aim(net))

@@ -153,6 +153,7 @@ def _key(job: Job, batch: Batch, options: Options) -> str:
             "tolerance_units": job.wish.units.value,
             "order": job.wish.order.value,
             "lines": job.wish.lines.value,
+            "until": job.wish.until,
             "effort": batch.spending.amount.value,
             "explain": batch.spending.explain,
             "seed": options.seed,

@@ -21,12 +21,14 @@ from ..engine.formats.files import read_bytes, replace_with
 from ..engine.network import Network, Piecewise, State
 from ..engine.region import Region
 from ..engine.rounding import float_above, float_below
+from ..redundancy.aim import Aim
 from ..redundancy.effect import Effect
 from ..redundancy.fold import fold
 from ..redundancy.guarantee import Outputs
 from ..redundancy.phase import Effort
-from ..redundancy.plan import Aim, Plan, Progress, simplify
+from ..redundancy.plan import Plan, simplify
 from ..redundancy.screen import Screen
+from ..redundancy.steps import Progress
 from .latency import Latency, latency
 from .replay import Replayed, replay
 
@@ -53,7 +55,8 @@ class Cut:
         constant: whether the original is proved to give the same outputs on the whole region.
         left_out: removals that were proved and that the file's format could not hold.
         costs: for each removal of the plan how far it alone moves any output at random points.
-        error: how far all of them move any output; None where that was not asked.
+        error: how far all of them move any output; None where that was not asked. Of this, of the
+            costs and of the distance: any value of the aim's layer, where it names one.
         latency: of both networks.
         replayed: the comparison at points.
         seconds: wall time of all of it.
@@ -84,7 +87,10 @@ class Cut:
 
     @property
     def distance(self) -> float | None:
-        """No output is farther than this from the original's; None where nothing is known."""
+        """No output is farther than this from the original's; None where nothing is known.
+
+        Where the plan's aim names a layer, that layer's values take the outputs' place.
+        """
         rounding = self.plan.fold.distance
         if not self.plan.removals:
             return rounding
@@ -253,7 +259,7 @@ def _chained(plan: Plan) -> Plan:
         proved = first.state == State.RELU if not plan.removals else np.zeros(node.size, np.bool_)
         masks[node.name] = (layer.state == State.IDENTITY) & (proved | (low >= 0.0))
     folded = fold(plan.linearised, region, float_below(plan.room), masks, chain=True)
-    return replace(plan, fold=folded)
+    return replace(plan, fold=folded, chain=True)
 
 
 def _costs(plan: Plan, rng: np.random.Generator) -> tuple[float, ...]:

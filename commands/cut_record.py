@@ -23,7 +23,7 @@ JOINT = "joint proof"
 
 def cut_record(cut: Cut) -> Record:
     """Return what a record says of a cut."""
-    phases, network = cut.plan.phases, cut.plan.phases.network
+    phases, network = cut.plan.phases, cut.plan.original
     answer = cut.plan.answer
     proof = None
     if answer is not None and isinstance(answer.verdict, Proved):

@@ -116,13 +116,13 @@ def _tell_proof(cut: Cut, record: Record, terminal: Terminal) -> None:
             f"The network is constant on {record['region']['name']}: every input of it gives the "
             "same outputs."
         )
-    _tell_error(record, terminal)
+    _tell_error(record, cut.plan.aim.until, terminal)
     _tell_replay(cut, record, terminal)
     terminal.say(f"Guarantee: {cut.guarantee}")
     terminal.say(f"Written:   {cut.target} in {cut.seconds:.1f} s")
 
 
-def _tell_error(record: Record, terminal: Terminal) -> None:
+def _tell_error(record: Record, layer: str | None, terminal: Terminal) -> None:
     error = record["error"]
     if error is None:
         return
@@ -131,7 +131,8 @@ def _tell_error(record: Record, terminal: Terminal) -> None:
         for word in ("analytic", "difference", "searched")
     }
     factor = error["tighter"]
-    said = f"Outputs move by at most {shown['searched']}"
+    values = "Outputs" if layer is None else f"Values of layer {layer}"
+    said = f"{values} move by at most {shown['searched']}"
     if error["attained"] is not None:
         said += f", and by {below(error['attained'], 4)} at a point"
     said += (

@@ -192,7 +192,7 @@ def _job(path: Path, line: int, cells: Mapping[str, str], defaults: Defaults, sh
     if cells["tolerance"]:
         with _Cell(path, line, "tolerance"):
             tolerance = tolerance_of(cells["tolerance"], "the tolerance")
-    wish = Wish(keep, tolerance, side or units, wish.order, wish.lines)
+    wish = replace(wish, keep=keep, tolerance=tolerance, units=side or units)
     with _Cell(path, line, "network"):
         network = shelf.network(Path(cells["network"]))
     with _Cell(path, line, "region"):

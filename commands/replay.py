@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ..engine.agreement import Best
 from ..engine.errors import MismatchError
-from ..engine.formats import save
+from ..engine.formats import load, save
 from ..engine.network import Network
 from ..engine.region import Lattice
 from ..redundancy.guarantee import Outputs, SameBest
+from ..redundancy.head import joined
 from ..redundancy.plan import Plan
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def replay(
     Raises:
         MismatchError: the claim fails at a point, in rationals.
     """
+    if plan.aim.until is not None:
+        after, runtime = _part(plan, after, folder, rng), None
     before, region = plan.phases.network, plan.phases.region
     lattice = region.lattice(before.origin.dtype)
     points = corners_and_more(lattice, EXACT_POINTS, rng)
@@ -135,6 +138,28 @@ def breach(plan: Plan, one: list[Fraction], two: list[Fraction]) -> str | None:
         f"the simplified file is {float(apart):.3g} away from the original, proved is "
         f"{float(allowed):.3g},"
     )
+
+
+def _part(plan: Plan, after: Network, folder: Path, rng: np.random.Generator) -> Network:
+    """Return what was made of the head, as a file of its own holds it.
+
+    Raises:
+        MismatchError: the written file is not that with what is behind the head.
+    """
+    assert plan.aim.until is not None
+    save(plan.part, folder / "part.onnx")
+    part = load(folder / "part.onnx")
+    whole = joined(part, plan.original, plan.aim.until)
+    lattice = plan.phases.region.lattice(plan.original.origin.dtype)
+    points = lattice.exact(corners_and_more(lattice, EXACT_POINTS, rng))
+    one, two = (net.evaluate(points, exact=True) for net in (whole, after))
+    if (one != two).any():
+        raise MismatchError(
+            f"{plan.original.origin.path} over {plan.phases.region.name}: behind layer "
+            f"{plan.aim.until} the simplified file computes something else: nothing was written; "
+            "this is a mistake in secateur, please report it"
+        )
+    return part
 
 
 def corners_and_more(lattice: Lattice, count: int, rng: np.random.Generator) -> Array:

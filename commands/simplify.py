@@ -12,9 +12,9 @@ from ..engine.formats import load
 from ..engine.formats.regions import parse_region
 from ..engine.network import Network
 from ..engine.region import Region
+from ..redundancy.aim import Aim
 from ..redundancy.guarantee import Outputs
 from ..redundancy.phase import Effort
-from ..redundancy.plan import Aim
 from .aim import Wish, runtime_of
 from .cut import Cut, make_cut, rehearse
 from .cut_record import cut_record
@@ -190,6 +190,7 @@ def wish_record(wish: Wish, aim: Aim) -> Record:
         "exact_tolerance": str(tolerance),
         "order": wish.order.value,
         "lines": wish.lines.value,
+        "until": aim.until,
     }
 
 

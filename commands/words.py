@@ -74,6 +74,14 @@ Lines = Annotated[
         "outputs least."
     ),
 ]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYER",
+        help="Simplify the layers up to this one alone, and keep its values in place of the "
+        "outputs: a name that info lists, or a hidden layer's number.",
+    ),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Bound the outputs' error for argmin and argmax too.")
 ]

@@ -10,9 +10,8 @@ the original and the network that is written, with all removals made.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -23,86 +22,33 @@ from ..engine.answer import Effort as Search
 from ..engine.bounds.linear import linear
 from ..engine.network import Network, Node, Piecewise, State
 from ..engine.region import Region
-from ..engine.rounding import float_below
+from ..engine.rounding import float_above, float_below
 from ..engine.verdict import Proved
 from ..engine.witness import Runtime
-from .choice import CHOICES, Choice, Order
+from .aim import Aim
 from .effect import Effect, effect
 from .finding import Finding, Phases
 from .fold import Fold, as_relus, fold
-from .guarantee import Guarantee, Outputs, SameBest, shown
-from .joint import Joint
+from .guarantee import Outputs, shown
+from .head import put_back
 from .phase import Effort, decide_phases
-from .relaxed import output_lines
-from .removal import Kind, Removal, line, stored, without
-from .screen import Screen
-from .seen import look
+from .removal import Kind, Removal, without
+from .steps import Progress, Steps, Tally
 
-Progress = Callable[[str, int, int], None]
 Masks = Mapping[str, NDArray[np.bool_]]
 
 _PHASE_SHARE = 0.5
 """Part of the time that phases may take where other removals follow."""
-
-_ROOM = Fraction(1, 100)
-"""Part of a tolerance that is kept for rounding of folded weights."""
-
-_LEAD_ROOM = Fraction(4, 100)
-"""Part of the least lead seen that is kept for it; twice that is less than the screen's reserve."""
-
-_MARGIN = 1e-3
-"""Least distance of a neuron's values at the boundary from zero, of their largest: a neuron whose
-sign changes nearer to the boundary than that is no candidate to be zero or the identity there."""
-
-
-class Lines(StrEnum):
-    """Which line a relaxed neuron gets."""
-
-    NEAREST = "nearest"
-    OUTPUT = "output"
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What to simplify for.
-
-    Attributes:
-        guarantee: what must stay.
-        order: how removals are chosen.
-        lines: which lines relaxed neurons get; `OUTPUT` tries both.
-    """
-
-    guarantee: Guarantee = field(default_factory=Outputs)
-    order: Order = Order.GREEDY
-    lines: Lines = Lines.OUTPUT
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one step did.
-
-    Attributes:
-        kind: the step.
-        asked: neurons that were still there when it began.
-        removed: neurons that it removed.
-        seconds: wall time.
-        tries: sets of removals that a proof was tried of; 0 for phases, which need none.
-        boxes: sub-boxes bounded.
-    """
-
-    kind: Kind
-    asked: int
-    removed: int
-    seconds: float
-    tries: int
-    boxes: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A simplified network and why it may stand for the original.
 
+    Where the aim names a layer, all but `original` and `network` speak of the head up to there.
+
     Attributes:
+        original: the network given.
         phases: what was found out about every neuron's phase.
         aim: what was asked for.
         removals: the neurons removed beyond their phases, proved to hold together.
@@ -111,8 +57,10 @@ class Plan:
         linearised: the network with all removals made, before its weights were folded.
         fold: how the removed neurons left the weights; `fold.after` is the result.
         room: what of the guarantee was left for rounding of folded weights, network output units.
+        chain: whether no edge may pass a layer by.
     """
 
+    original: Network
     phases: Phases
     aim: Aim
     removals: tuple[Removal, ...]
@@ -121,10 +69,19 @@ class Plan:
     linearised: Network
     fold: Fold
     room: Fraction
+    chain: bool = False
 
     @property
     def network(self) -> Network:
         """The simplified network as it is written: where they can, linear units are ReLUs."""
+        if self.aim.until is None:
+            return self.part
+        region = self.phases.region
+        return put_back(self.fold, self.original, self.aim.until, region, chain=self.chain)
+
+    @property
+    def part(self) -> Network:
+        """What of `network` is up to the aim's layer; all of it where there is none."""
         return as_relus(
             self.fold.after,
             self.phases.network,
@@ -136,10 +93,18 @@ class Plan:
     def guarantee(self) -> str:
         """What is proved, in one sentence."""
         where = f"for every input in {self.phases.region.name}, in real arithmetic"
+        layer, bound = self.aim.until, shown(Fraction(self.fold.distance))
         if not self.removals and self.fold.exact:
             return f"The simplified network equals the original {where}."
+        if layer is not None:
+            assert isinstance(self.aim.guarantee, Outputs)
+            if self.removals:
+                bound = shown(self.aim.guarantee.tolerance)
+            return (
+                f"The simplified network computes its outputs, as the original does, from values "
+                f"of layer {layer} that are each within {bound} of the original's {where}."
+            )
         if not self.removals:
-            bound = shown(Fraction(self.fold.distance))
             return (
                 f"Every output of the simplified network is within {bound} of the "
                 f"original's {where} and network units."
@@ -153,13 +118,17 @@ class Plan:
         """Return how far the removals move any output: by formula, by bounds and by search."""
         ranges = {(one.layer, one.neuron): (one.lower, one.upper) for one in self.phases.findings}
         places = {one.place for one in self.removals}
-        return effect(
+        found = effect(
             self.phases.linearised(),
             self.linearised,
             self.phases.region,
             {place: ranges[place] for place in places},
             effort,
         )
+        if self.removals and isinstance(self.aim.guarantee, Outputs):  # proved already
+            most = float_above(self.aim.guarantee.tolerance - self.room)
+            return replace(found, searched=min(found.searched, most))
+        return found
 
 
 def simplify(
@@ -181,157 +150,30 @@ def simplify(
         aim: what must stay, and how removals are chosen; equal outputs where absent.
 
     Raises:
-        InputError: the best of outputs is to stay, and the network has a single one.
+        InputError: the best of outputs is to stay, and the network has a single one; the aim's
+            layer is none that everything passes through.
         RegionError: another number of inputs, or a single point.
     """
-    aim, effort = aim or Aim(), effort or Effort()
-    aim.guarantee.fit(network)
+    effort = effort or Effort()
+    aim, part = (aim or Aim()).fit(network)
     begun = time.monotonic()
     alone = isinstance(aim.guarantee, Outputs) and aim.guarantee.exact
     first = effort if alone else replace(effort, seconds=_PHASE_SHARE * effort.seconds)
-    phases = decide_phases(network, region, first, runtime, progress)
+    file = runtime if part is network else None  # a file shows its outputs alone
+    phases = decide_phases(part, region, first, file, progress)
     spent = time.monotonic() - begun
     tally = Tally(Kind.PHASE, len(phases.findings), phases.count(Proved), spent, 0, phases.boxes)
     if alone:
-        return _folded(phases, aim, (), (tally,), None, Fraction(0))
-    work = _Work(phases, aim, effort, begun + effort.seconds, progress)
+        return _folded(network, phases, aim, (), (tally,), None, Fraction(0))
+    work = Steps(phases, aim, effort, begun + effort.seconds, progress)
     work.run()
     joint = work.joint
     steps = (tally, *work.steps)
-    return _folded(phases, aim, joint.proved, steps, joint.answer, joint.room)
-
-
-class _Work:
-    """The steps after the phases."""
-
-    def __init__(
-        self,
-        phases: Phases,
-        aim: Aim,
-        effort: Effort,
-        deadline: float,
-        progress: Progress | None,
-    ) -> None:
-        self.aim, self.deadline, self.progress = aim, deadline, progress
-        self.until = deadline  # of the step
-        self.rng = np.random.default_rng(effort.seed)
-        self.before = phases.linearised()
-        self.open = [one for one in phases.findings if one.state == State.RELU]
-        self.settled = len(phases.findings) - len(self.open)
-        self.seen = look(self.before, phases.region, aim.guarantee, self.rng)
-        screen = Screen(self.before, aim.guarantee, self.seen.kept(self.rng))
-        self.choose = CHOICES[aim.order]
-        self.steps: list[Tally] = []
-        self.joint = Joint(
-            self.before,
-            phases.region,
-            aim.guarantee,
-            screen,
-            self._room(screen),
-            Search(seed=effort.seed, workers=effort.workers),
-            rng=self.rng,
-        )
-
-    def _room(self, screen: Screen) -> Fraction:
-        """Return what is kept for rounding: nothing where the best output changes in the region."""
-        match self.aim.guarantee:
-            case Outputs(tolerance=tolerance):
-                return _ROOM * tolerance
-            case SameBest(band=band) as guarantee:
-                if band > 0 or len(self.seen.boundary):
-                    return _ROOM * band
-                leads = guarantee.leads(screen.outputs)[1]
-                least = max(0.0, float(leads.min()))
-                return Fraction(float_below(_LEAD_ROOM * Fraction(least)))
-
-    def run(self) -> None:
-        """Remove what can be removed, step by step."""
-        kept = isinstance(self.aim.guarantee, Outputs)
-        if kept and self.aim.lines is Lines.OUTPUT:  # lines for all can do what no constant can
-            self._step(Kind.RELAXED, self._lines(), 0.2, self._all)
-        self._step(Kind.FORWARD if kept else Kind.RESULT, self._flat(), 0.6, self.choose)
-        if not self.aim.guarantee.exact or not len(self.seen.boundary):
-            choose = self._served if self.aim.lines is Lines.OUTPUT else self.choose
-            self._step(Kind.RELAXED, self._lines(), 1.0, choose)
-
-    def _step(self, kind: Kind, candidates: list[Removal], share: float, choose: Choice) -> None:
-        begun, tries, boxes = time.monotonic(), self.joint.tries, self.joint.boxes
-        before = len(self.joint.proved)
-        if self.progress is not None:
-            self.progress(kind.value, self.settled + before, self.settled + len(self.open))
-        self.until = begun + share * (self.deadline - begun)
-        gone = {one.place for one in self.joint.proved}
-        candidates = [replace(one, kind=kind) for one in candidates if one.place not in gone]
-        if not candidates:
-            return
-        removed = self.joint.extend(candidates, choose, self.until)
-        self.steps.append(
-            Tally(
-                kind,
-                len(self.open) - before,
-                removed,
-                time.monotonic() - begun,
-                self.joint.tries - tries,
-                self.joint.boxes - boxes,
-            )
-        )
-
-    def _all(self, screen: Screen, candidates: Sequence[Removal]) -> list[Removal]:
-        """Choose all candidates with the lines that serve the outputs, or none."""
-        base = screen.removals
-        served = output_lines(screen, base, list(candidates), self.until)
-        holds = screen.take([*base, *served]) >= 0.0
-        screen.take(base)
-        return served if holds else []
-
-    def _served(self, screen: Screen, candidates: Sequence[Removal]) -> list[Removal]:
-        """Choose candidates, give them the lines that serve the outputs, and choose more."""
-        base, taken = screen.removals, list[Removal]()
-        rest = list(candidates)
-        for _ in range(2):
-            screen.take([*base, *taken])
-            more = self.choose(screen, rest)
-            if not more:
-                break
-            taken = output_lines(screen, base, [*taken, *more], self.until)
-            gone = {one.place for one in taken}
-            rest = [one for one in rest if one.place not in gone]
-        return taken
-
-    def _flat(self) -> list[Removal]:
-        """Return the ways in which open neurons could be zero or the identity."""
-        boundary = self.seen.boundary
-        exact = self.aim.guarantee.exact and len(boundary) > 0
-        values = self.before.trace(boundary) if exact else {}
-        found: list[tuple[float, Removal]] = []
-        for one in self.open:
-            for state, sign in ((State.ZERO, -1.0), (State.IDENTITY, 1.0)):
-                away = 0.0
-                if exact:
-                    z = sign * values[self.before.by_name[one.layer].sources[0]][:, one.neuron]
-                    away = float(z.min()) / max(-one.lower, one.upper)
-                    if away < _MARGIN:
-                        continue
-                found.append((away, Removal(one.layer, one.neuron, state, Kind.FORWARD)))
-        # Those whose sign changes farthest from the boundary are the easiest to prove.
-        return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
-
-    def _lines(self) -> list[Removal]:
-        """Return the open neurons with the lines nearest to them."""
-        return [
-            Removal(
-                one.layer,
-                one.neuron,
-                State.LINEAR,
-                Kind.RELAXED,
-                *(stored(value, self.before) for value in line(one.lower, one.upper)),
-            )
-            for one in self.open
-            if one.lower < 0.0 < one.upper
-        ]
+    return _folded(network, phases, aim, joint.proved, steps, joint.answer, joint.room)
 
 
 def _folded(
+    network: Network,
     phases: Phases,
     aim: Aim,
     removals: tuple[Removal, ...],
@@ -346,7 +188,7 @@ def _folded(
         tolerance = aim.guarantee.tolerance if isinstance(aim.guarantee, Outputs) else Fraction(0)
     above, below = _signs(phases, linearised, exact=not removals)
     result = fold(linearised, phases.region, float_below(tolerance), above, nonpositive=below)
-    return Plan(phases, aim, removals, steps, answer, linearised, result, tolerance)
+    return Plan(network, phases, aim, removals, steps, answer, linearised, result, tolerance)
 
 
 def _signs(phases: Phases, linearised: Network, *, exact: bool) -> tuple[Masks, Masks]:

@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from eighths import REGION, tiny
 from oracle import extremes
 
 from secateur.__main__ import run
-from secateur.engine.formats import save
-from secateur.engine.network import Network
+from secateur.engine.formats import load, save
+from secateur.engine.network import Network, Normalisation
 from secateur.engine.pair import merge
 
 ABSOLUTE = Network.dense(
@@ -105,3 +106,52 @@ def wild(tmp_path):
         network = Network.dense(weights, [np.zeros(b) for _, b in shapes])
         save(network, tmp_path / f"{name}.onnx")
     return tmp_path / "f.onnx", tmp_path / "g.onnx"
+
+
+@pytest.fixture
+def net(tmp_path):
+    save(tiny(), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+@pytest.fixture
+def nnet(tmp_path):
+    """A .nnet file with outputs in raw units a quarter as fine."""
+    normal = Normalisation(
+        np.zeros(3), np.full(3, 10.0), np.full(3, 5.0), np.full(3, 10.0), 7.5, 4.0
+    )
+    save(tiny("float64", normal), tmp_path / "net.nnet")
+    return tmp_path / "net.nnet"
+
+
+@pytest.fixture
+def simplified(call, tmp_path, capsys):
+    """Simplify; return the record, the network written and what was said."""
+
+    def simplified(net, *words, region=REGION, name="out.onnx"):
+        out, record = tmp_path / name, tmp_path / "r.json"
+        given = ("--region", region, "-o", out, "--json", record, "--workers", 1)
+        limit = () if "--timeout" in words else ("--timeout", 20)
+        assert call("simplify", net, *given, *limit, *words) == 0
+        said, err = capsys.readouterr()
+        assert err == ""
+        return json.loads(record.read_text()), load(out), " ".join(said.split())
+
+    return simplified
+
+
+@pytest.fixture
+def refused(call, tmp_path, capsys):
+    """Run a command that must be refused; return its one line."""
+
+    def refused(*words):
+        before = sorted(tmp_path.rglob("*"))
+        assert call(*words) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("secateur: error: ")
+        assert err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return refused

@@ -17,9 +17,10 @@ from secateur.engine.formats import load
 from secateur.engine.network import Network, Origin
 from secateur.engine.pair import merge
 from secateur.engine.region import Region
+from secateur.redundancy.aim import Aim
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.phase import Effort
-from secateur.redundancy.plan import Aim, simplify
+from secateur.redundancy.plan import simplify
 
 EFFORT = Effort(seconds=2.0, samples=500, workers=1)
 

@@ -1,95 +1,16 @@
 """`secateur simplify` beyond phases: what is kept, what it says, and what it refuses."""
 
-import itertools
-import json
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from oracle import extremes
+from eighths import HIGH, LOW, REGION, apart
 
-import secateur
-from secateur.commands.aim import Wish, tolerance_of
-from secateur.commands.options import Keep, Side
-from secateur.engine.agreement import Best
 from secateur.engine.formats import load, save
-from secateur.engine.network import Network, Normalisation, Origin
-from secateur.engine.pair import merge
-from secateur.engine.region import Region
+from secateur.engine.network import Network
 from secateur.redundancy.fold import as_relus
-from secateur.redundancy.guarantee import Outputs, SameBest
-from secateur.redundancy.phase import Effort
 from secateur.redundancy.plan import Plan
-
-REGION = "-1/4:3/4,0:1/2,-1/2:0"
-LOW, HIGH = [-0.25, 0.0, -0.5], [0.75, 0.5, 0.0]
-
-
-def tiny(dtype="float32", normalisation=None, sizes=(3, 8, 6, 2), seed=3):
-    """Return a network of eighths, so every element type holds it."""
-    rng = np.random.default_rng(seed)
-    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in itertools.pairwise(sizes)]
-    biases = [rng.integers(-4, 5, b) / 8 for b in sizes[1:]]
-    return Network.dense(weights, biases, Origin(dtype=dtype), normalisation)
-
-
-@pytest.fixture
-def net(tmp_path):
-    save(tiny(), tmp_path / "net.onnx")
-    return tmp_path / "net.onnx"
-
-
-@pytest.fixture
-def nnet(tmp_path):
-    """A .nnet file with outputs in raw units a quarter as fine."""
-    normal = Normalisation(
-        np.zeros(3), np.full(3, 10.0), np.full(3, 5.0), np.full(3, 10.0), 7.5, 4.0
-    )
-    save(tiny("float64", normal), tmp_path / "net.nnet")
-    return tmp_path / "net.nnet"
-
-
-@pytest.fixture
-def simplified(call, tmp_path, capsys):
-    """Simplify; return the record, the network written and what was said."""
-
-    def simplified(net, *words, region=REGION, name="out.onnx"):
-        out, record = tmp_path / name, tmp_path / "r.json"
-        given = ("--region", region, "-o", out, "--json", record, "--workers", 1)
-        limit = () if "--timeout" in words else ("--timeout", 20)
-        assert call("simplify", net, *given, *limit, *words) == 0
-        said, err = capsys.readouterr()
-        assert err == ""
-        return json.loads(record.read_text()), load(out), " ".join(said.split())
-
-    return simplified
-
-
-@pytest.fixture
-def refused(call, tmp_path, capsys):
-    """Run a command that must be refused; return its one line."""
-
-    def refused(*words):
-        before = sorted(tmp_path.rglob("*"))
-        assert call(*words) == 2
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.startswith("secateur: error: ")
-        assert err.count("\n") == 1
-        assert sorted(tmp_path.rglob("*")) == before
-        return err
-
-    return refused
-
-
-def apart(before, after):
-    """Return the largest difference of any output on the region, exactly."""
-    network = merge(before, after).network
-    ends = extremes(network, np.array(LOW), np.array(HIGH), network.output)
-    return max(max(high, -low) for low, high in ends)
 
 
 def consistent(cut):
@@ -270,104 +191,3 @@ def test_floats_that_disagree_are_no_error_where_rationals_do_not(net, simplifie
     assert replayed["disagreements"] == replayed["float_points"] == 100_000
     assert "in real arithmetic the guarantee holds" in said
     assert simplified(net)[0]["cuts"][0]["replayed"]["disagreements"] is None
-
-
-# What is refused
-
-
-@given(st.fractions(min_value=0, max_value=10**6), st.integers(1, 30))
-def test_a_tolerance_is_read_exactly(value, digits):
-    scaled = Fraction(int(value * 10**digits), 10**digits)
-    text = f"{int(value * 10**digits)}e-{digits}"
-    assert tolerance_of(text) == scaled
-    assert tolerance_of(str(value)) == value
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("-1", "0 or more"),
-        ("-1e-300", "0 or more"),
-        ("nan", "finite"),
-        ("inf", "finite"),
-        ("-inf", "finite"),
-        ("1e999999", "exponent"),
-        ("", "is no number"),
-        ("0,5", "is no number"),
-        ("5%", "is no number"),
-        ("1/0", "divides by zero"),
-    ],
-)
-def test_a_tolerance_that_makes_no_sense_is_refused(net, tmp_path, refused, text, said):
-    words = ("--region", REGION, "-o", tmp_path / "out.onnx", f"--tolerance={text}")
-    err = refused("simplify", net, *words)
-    assert "--tolerance" in err
-    assert said in err
-
-
-@pytest.mark.parametrize("keep", ["argmin", "argmax"])
-def test_the_best_of_one_output_is_refused_by_the_name_of_the_file(tmp_path, refused, keep):
-    path = tmp_path / "one.onnx"
-    save(tiny(sizes=(3, 4, 1)), path)
-    words = ("--region", REGION, "-o", tmp_path / "out.onnx", "--keep", keep)
-    assert str(path) in refused("simplify", path, *words)
-
-
-def test_a_raw_tolerance_without_a_normalisation_is_refused(net, tmp_path, refused):
-    words = ("--region", REGION, "-o", tmp_path / "out.onnx", "--tolerance", "1")
-    said = refused("simplify", net, *words, "--tolerance-units", "raw")
-    assert "states no normalisation" in said
-    assert str(net) in said
-
-
-@pytest.mark.parametrize(
-    "words", [("--order", "best"), ("--lines", "any"), ("--tolerance-units", "feet")]
-)
-def test_unknown_words_are_refused(net, tmp_path, refused, words):
-    good = ("simplify", net, "--region", REGION, "-o", tmp_path / "out.onnx")
-    assert words[0] in refused(*good, *words)
-
-
-def test_a_network_and_a_region_have_to_be_named(net, tmp_path, refused):
-    assert "NET" in refused("simplify", "--region", REGION, "-o", tmp_path / "out.onnx")
-    assert "--region" in refused("simplify", net, "-o", tmp_path / "out.onnx")
-
-
-# The Python face
-
-
-def test_the_public_simplify_takes_the_same_words(net):
-    plan = secateur.simplify(
-        net, REGION, Effort(seconds=10.0, workers=1), keep="outputs", tolerance="0.25"
-    )
-    assert plan.aim.guarantee == Outputs(Fraction(1, 4))
-    assert apart(load(net), plan.network) <= Fraction(1, 4)
-    network = load(net)
-    plan = secateur.simplify(network, Region.box(LOW, HIGH), Effort(seconds=10.0), keep="argmin")
-    assert plan.aim.guarantee == SameBest(Best.MIN)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"keep": "all"},
-        {"order": "best"},
-        {"lines": "any"},
-        {"units": "feet"},
-        {"tolerance_units": "feet"},
-        {"tolerance": -1},
-        {"tolerance": float("nan")},
-        {"tolerance": float("inf")},
-        {"tolerance": "much"},
-        {"tolerance": 1, "tolerance_units": "raw"},
-    ],
-)
-def test_the_public_simplify_refuses_the_same(net, wrong):
-    with pytest.raises(ValueError, match=r"tolerance|keep|order|lines|units|normalisation"):
-        secateur.simplify(load(net), Region.box(LOW, HIGH), **wrong)
-
-
-def test_a_wish_divides_raw_tolerances_exactly(nnet):
-    network = load(nnet)
-    wish = Wish(Keep.ARGMIN, Fraction(1, 3), Side.RAW)
-    assert wish.aim(network).guarantee == SameBest(Best.MIN, Fraction(1, 12))

@@ -1,4 +1,4 @@
-"""Merging behind a cut: fewer multiply-adds, and never farther away than the distance stated."""
+"""Merging behind a cut: legal, and never farther away than the distance stated."""
 
 from __future__ import annotations
 
@@ -8,112 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import reach
-from strategies import boxes, dense_networks, graph_networks, points
+from linearised import cases, gap, mixed
 
-from secateur.engine.formats import load, save
 from secateur.engine.legal import violations
-from secateur.engine.network import (
-    Affine,
-    Input,
-    Network,
-    Node,
-    Origin,
-    Piecewise,
-    Select,
-    State,
-    Sum,
-)
-from secateur.engine.operators import Convolution, Dense
+from secateur.engine.network import Affine, Input, Network, Origin, Piecewise, Select, State
+from secateur.engine.operators import Dense
 from secateur.engine.region import Region
 from secateur.redundancy import behind
-from secateur.redundancy import fold as fold_module
 from secateur.redundancy.behind import merge
 from secateur.redundancy.cuts import Cost, cuts, estimate, front, live
 from secateur.redundancy.effect import Shift, distance
-from secateur.redundancy.fold import Form, as_relus, fold
-
-STATES = [State.RELU, State.RELU, State.ZERO, State.IDENTITY, State.IDENTITY, State.LINEAR]
-
-
-def linearised(network, rng, states=tuple(STATES)):
-    """Return the network with random states and lines."""
-    layers = {}
-    for node in network.piecewise:
-        state = rng.choice([int(s) for s in states], size=node.size).astype(np.int8)
-        slope, shift = rng.normal(size=(2, node.size)) * rng.integers(0, 2, size=(2, node.size))
-        layers[node.name] = Piecewise(state, slope, shift)
-    return network.with_layers(layers)
-
-
-def stored_as(network, dtype):
-    """Return the network with the numbers and the origin of an element type."""
-
-    def near(values):
-        return values.astype(dtype).astype(np.float64)
-
-    layers = {}
-    for node in network.nodes:
-        match node.layer:
-            case Affine(operator=Dense(weight=weight), bias=bias):
-                layers[node.name] = Affine(Dense(near(weight)), near(bias))
-    changed = network.with_layers(layers)
-    return Network(changed.nodes, changed.output, Origin(dtype=dtype))
-
-
-def convolutional(rng, dtype="float32"):
-    """Return a residual network of convolutions with a dense head."""
-
-    def kernel(out, channels, size, shape, padding, strides=(1, 1)):
-        weight = rng.normal(size=(out, channels, size, size)).astype(np.float32)
-        return Convolution(weight, shape, strides, (padding,) * 4)
-
-    def biases(conv):
-        return np.repeat(rng.normal(size=conv.weight.shape[0]), np.prod(conv.shape_out[1:]))
-
-    first = kernel(2, 1, 2, (1, 4, 4), 0, (2, 2))
-    second = kernel(2, 2, 3, (2, 2, 2), 1)
-    third = kernel(2, 2, 1, (2, 2, 2), 0)
-    nodes = (
-        Node("x", Input((1, 4, 4))),
-        Node("z1", Affine(first, biases(first).astype(np.float32)), ("x",), first.shape_out),
-        Node("a1", Piecewise.relu(8), ("z1",)),
-        Node("z2", Affine(second, biases(second).astype(np.float32)), ("a1",), (2, 2, 2)),
-        Node("a2", Piecewise.relu(8), ("z2",)),
-        Node("z3", Affine(third, biases(third).astype(np.float32)), ("a2",), (2, 2, 2)),
-        Node("s", Sum(8), ("z3", "a1")),
-        Node("a3", Piecewise.relu(8), ("s",)),
-        Node(
-            "y",
-            Affine(Dense(rng.normal(size=(2, 8)).astype(np.float32)), np.zeros(2)),
-            ("a3",),
-        ),
-    )
-    return Network(nodes, "y", Origin(dtype=dtype))
-
-
-@st.composite
-def cases(draw):
-    """Draw a network with linearised neurons, the corners of a box, and some of its points."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
-    dtype = draw(st.sampled_from(["float16", "float32", "float64"]))
-    match draw(st.sampled_from(["dense", "graph", "graph", "convolutional"])):
-        case "dense":
-            network = stored_as(draw(dense_networks()), dtype)
-        case "graph":
-            network = stored_as(draw(graph_networks()), dtype)
-        case _:
-            network = convolutional(rng, dtype)
-    lower, upper = draw(boxes(network.size_in))
-    some = draw(points((lower, upper), count=3))
-    corner = np.where(rng.integers(0, 2, lower.size), lower, upper)
-    return linearised(network, rng), (lower, upper), np.vstack([some, lower, upper, corner])
-
-
-def gap(one, two, some):
-    """Return the largest difference at some points, in rationals."""
-    apart = one.evaluate(some, exact=True) - two.evaluate(some, exact=True)
-    return max(abs(value) for value in apart.ravel())
+from secateur.redundancy.fold import fold
 
 
 def check_every_cut(before, box, some):
@@ -194,122 +99,6 @@ def test_shifts_of_the_network_that_is_merged_are_carried_on(case):
             assert gap(ideal, found.network, some) <= far
 
 
-@given(cases(), st.sampled_from(Cost), st.booleans())
-@settings(max_examples=100)
-def test_a_fold_with_merges_is_no_larger_and_within_its_distance(case, cost, chain):
-    before, box, some = case
-    region = Region.box(*box)
-    exact = fold(before, region, chain=chain, cost=cost)
-    assert exact.exact
-    assert gap(before, exact.after, some) == 0
-    found = fold(before, region, 1e3, chain=chain, cost=cost)
-    assert not violations(found.after)
-    assert found.storable >= exact.storable
-    if found.storable == exact.storable:
-        assert cost.of(found.after) <= cost.of(exact.after)
-    assert found.distance <= 1e3
-    assert gap(before, found.after, some) <= found.distance
-    names = {step.layer: step for step in found.steps}
-    for node in found.after.piecewise:
-        if node.name in names and names[node.name].form == Form.BEHIND.value:
-            assert (node.layer.state == State.RELU).all()
-            assert not found.nonnegative[node.name].any()
-    if chain and all(isinstance(n.layer, Input | Affine | Piecewise) for n in before.nodes):
-        assert all(len(node.sources) <= 1 for node in found.after.nodes)
-
-
-def mixed(sizes=(4, 20, 20, 20, 2), linear=14, seed=0):
-    """Return a chain with so many identities that hardly anything is left behind the input."""
-    rng = np.random.default_rng(seed)
-    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
-    weights = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
-    before = Network.dense(weights, [rng.normal(size=s[0]).astype(np.float32) for s in shapes])
-    layers = {}
-    for node in before.piecewise:
-        state = np.where(np.arange(node.size) < linear, State.IDENTITY, State.RELU)
-        layers[node.name] = Piecewise(state, np.zeros(node.size), np.zeros(node.size))
-    return before.with_layers(layers)
-
-
-def test_what_is_linear_behind_the_input_is_multiplied_out():
-    before = mixed()
-    region = Region.box([-1] * 4, [1] * 4)
-    found = fold(before, region, 1e-2)
-    assert [step.form for step in found.steps] == [Form.BEHIND.value] * 3
-    assert found.after.multiply_adds == 4 * 6 + (4 + 6) * 6 + (4 + 12) * 6 + (4 + 18) * 2
-    assert 0 < found.distance < 1e-2
-    some = np.random.default_rng(1).uniform(-1, 1, size=(8, 4))
-    assert 0 < gap(before, found.after, some) <= found.distance
-    assert fold(before, region).exact
-    far = fold(before, region, found.distance / 1e6)
-    assert far.distance <= found.distance / 1e6
-    assert far.after.multiply_adds > found.after.multiply_adds
-
-
-def test_layers_in_front_of_the_cut_keep_their_forms_and_what_is_left_out_is_counted():
-    rng = np.random.default_rng(2)
-    sizes = (30, 3, 20, 20, 2)
-    before = mixed(sizes, 0, 2)
-    states = {
-        "relu1": np.array([State.RELU, State.RELU, State.IDENTITY]),
-        "relu2": np.where(np.arange(20) < 18, State.IDENTITY, State.RELU),
-        "relu3": np.where(np.arange(20) < 17, State.IDENTITY, State.ZERO),
-    }
-    layers = {n: Piecewise(s.astype(np.int8), *np.zeros((2, s.size))) for n, s in states.items()}
-    before = before.with_layers(layers)
-    mask = {"relu1": np.array([False, False, True]), "relu2": np.ones(20, dtype=bool)}
-    found = fold(before, Region.box([-1] * 30, [1] * 30), 1e-2, mask)
-    one, two, three = found.steps
-    assert [one.form, two.form] == [Form.UNITS.value, Form.BEHIND.value]
-    assert three.form in (Form.BEHIND.value, Form.MERGED.value)
-    assert (three.zero, three.constant) == (3, 3)
-    assert found.after.multiply_adds == 30 * 3 + 3 * 2 + (3 + 2) * 2
-    assert found.nonnegative["relu1"].tolist() == [False, False, True]
-    assert not found.nonnegative["relu2"].any()
-    some = rng.uniform(-1, 1, size=(4, 30))
-    assert gap(before, found.after, some) <= found.distance
-
-
-def test_a_merged_network_is_saved_bit_for_bit(tmp_path):
-    found = fold(mixed(), Region.box([-1] * 4, [1] * 4), 1e-2)
-    save(found.after, tmp_path / "after.onnx")
-    again = load(tmp_path / "after.onnx")
-    some = np.random.default_rng(1).normal(size=(8, 4))
-    assert gap(again, found.after, some) == 0
-
-
-def test_what_counts_is_chosen():
-    rng = np.random.default_rng(0)
-    kernel = Convolution(rng.normal(size=(1, 1, 3, 3)).astype(np.float32), (1, 6, 6))
-    head = rng.normal(size=(2, 16)).astype(np.float32)
-    nodes = (
-        Node("x", Input((1, 6, 6))),
-        Node("z", Affine(kernel, np.zeros(16)), ("x",), (1, 4, 4)),
-        Node("a", Piecewise(np.full(16, State.IDENTITY, np.int8), *np.zeros((2, 16))), ("z",)),
-        Node("y", Affine(Dense(head), np.zeros(2)), ("a",)),
-    )
-    before, region = Network(nodes, "y"), Region.box([-1] * 36, [1] * 36)
-    work = fold(before, region, 1e-2)
-    assert (work.after.multiply_adds, work.after.parameters) == (2 * 36, 2 * 36 + 2)
-    assert work.steps[0].form == Form.BEHIND.value
-    numbers = fold(before, region, 1e-2, cost=Cost.PARAMETERS)
-    assert (numbers.after.multiply_adds, numbers.after.parameters) == (9 * 16 + 32, 9 + 16 + 34)
-    assert numbers.exact
-    assert numbers.steps[0].form == Form.KEPT.value
-
-
-def test_zeros_of_a_convolution_leave_it_without_any_rounding():
-    before = convolutional(np.random.default_rng(0))
-    state = np.array([1, 1, 1, 0, 1, 1, 1, 0], np.int8)
-    before = before.with_layers({"a1": Piecewise(state, np.zeros(8), np.zeros(8))})
-    nodes = [node for node in before.nodes if node.name not in ("s", "a3", "y")]
-    head = Affine(Dense(np.ones((2, 8))), np.zeros(2))
-    before = Network((*nodes, Node("y", head, ("z3",))), "y")
-    found = fold(before, Region.box([-1] * 16, [1] * 16))
-    assert found.exact
-    assert gap(before, found.after, np.random.default_rng(1).normal(size=(4, 16))) == 0
-
-
 def test_only_some_columns_are_read():
     # Two halves that never meet: nothing reads what it multiplies by zero.
     rng = np.random.default_rng(0)
@@ -348,81 +137,6 @@ def test_numbers_out_of_range_are_never_stored(dtype):
     assert merge(before, {}, "input", live(before, {})) is None
     found = fold(before, Region.box([-1] * 2, [1] * 2), 1e300)
     assert gap(before, found.after, np.ones((1, 2))) <= found.distance
-
-
-def signs(network, lower, upper):
-    """Return which neurons are at least 0, and which at most 0, by exact interval arithmetic."""
-    ends = reach(network, lower, upper)
-    return (
-        {node.name: ends[node.sources[0]][0] >= 0 for node in network.piecewise},
-        {node.name: ends[node.sources[0]][1] <= 0 for node in network.piecewise},
-    )
-
-
-@given(cases(), st.booleans())
-@settings(max_examples=100)
-def test_neurons_of_a_proved_sign_are_written_as_relus(case, rounding):
-    original, box, some = case
-    original = original.with_layers({n.name: Piecewise.relu(n.size) for n in original.piecewise})
-    positive, negative = signs(original, *box)
-    layers = {}
-    for node in original.piecewise:
-        state = np.where(positive[node.name], State.IDENTITY, State.RELU)
-        state = np.where(negative[node.name], State.ZERO, state)
-        layers[node.name] = Piecewise(state, np.zeros(node.size), np.zeros(node.size))
-    before, tolerance = original.with_layers(layers), 1e3 if rounding else 0.0
-    found = fold(before, Region.box(*box), tolerance, positive, nonpositive=negative)
-    after = as_relus(found.after, original, found.nonnegative, found.nonpositive)
-    assert not violations(after)
-    assert gap(original, after, some) <= found.distance
-    assert gap(original, found.after, some) <= found.distance
-    for node in after.piecewise:  # nothing is left but ReLUs, and units made by the fold
-        state = node.layer.state
-        assert not (state == State.ZERO).any()
-        if node.name in found.nonnegative:
-            assert not (found.nonnegative[node.name] & (state == State.IDENTITY)).any()
-
-
-def test_a_zero_that_a_rounded_row_may_reach_is_charged_for():
-    # The row of the ZERO neuron is 0 at (1, 1); rounded, it is not, and a ReLU would show it.
-    third = 1 / 3
-    before = Network.dense(
-        [np.array([[1.0, 2.0]]), np.array([[third]]), np.array([[1.0]])],
-        [np.array([-3.0]), np.array([0.0]), np.array([0.0])],
-        Origin(dtype="float64"),
-    )
-    zero = Piecewise(np.array([State.ZERO], np.int8), np.zeros(1), np.zeros(1))
-    before = before.with_layers({"relu2": zero})
-    shift = {"affine2": Shift(np.full((1, 1), 0.25), np.full(1, 0.125))}
-    region = Region.box([0, 0], [1, 1])
-    assert distance(before, shift, region) == 0
-    relus = as_relus(before, before, {}, {"relu2": np.array([True])})
-    assert distance(relus, shift, region) > 0.125
-
-
-def test_the_distance_of_a_fold_covers_its_zeros_as_relus(monkeypatch):
-    # The ZERO neuron is p q x - p q, of which the fold rounds the first product up. A sum reads it,
-    # so it stays, and as a ReLU it is more than 0 at x = 1.
-    first, second = (float(np.float32(v)) for v in (1.1, 1.7))
-    exact = first * second  # 48 bits
-    assert float(np.float32(exact)) > exact
-    assert Fraction(first) * Fraction(second) == Fraction(exact)
-    nodes = (
-        Node("x", Input((1,))),
-        Node("z1", Affine(Dense(np.array([[first]])), np.zeros(1)), ("x",)),
-        Node("a1", Piecewise(np.array([State.IDENTITY]), np.zeros(1), np.zeros(1)), ("z1",)),
-        Node("z2", Affine(Dense(np.array([[second], [1.0]])), np.array([-exact, 0.0])), ("a1",)),
-        Node("a2", Piecewise(np.array([State.ZERO, State.RELU]), *np.zeros((2, 2))), ("z2",)),
-        Node("beside", Affine(Dense(np.ones((2, 1))), np.zeros(2)), ("x",)),
-        Node("s", Sum(2), ("a2", "beside")),
-        Node("y", Affine(Dense(np.ones((1, 2))), np.zeros(1)), ("s",)),
-    )
-    before, region = Network(nodes, "y"), Region.box([0], [1])
-    monkeypatch.setattr(fold_module, "MERGES", 0)
-    found = fold(before, region, 1.0, nonpositive={"a2": np.array([True, False])})
-    after = as_relus(found.after, before, found.nonnegative, found.nonpositive)
-    assert gap(before, found.after, np.ones((1, 1))) == 0
-    assert 0 < gap(before, after, np.ones((1, 1))) <= found.distance
 
 
 @given(st.integers(0, 2**31))

@@ -16,11 +16,12 @@ from secateur.engine.region import Region
 from secateur.engine.verdict import Method, Proved, Refuted, Unknown
 from secateur.engine.witness import Witness
 from secateur.redundancy import joint as module
+from secateur.redundancy.aim import Aim
 from secateur.redundancy.choice import greedy
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.joint import Joint
 from secateur.redundancy.phase import Effort
-from secateur.redundancy.plan import Aim, simplify
+from secateur.redundancy.plan import simplify
 from secateur.redundancy.removal import Kind, Removal, without
 from secateur.redundancy.screen import Screen
 

@@ -16,10 +16,11 @@ from secateur.engine.network import Network, State
 from secateur.engine.question import ask
 from secateur.engine.region import Region
 from secateur.engine.verdict import Proved
+from secateur.redundancy.aim import Aim, Lines
 from secateur.redundancy.choice import Order
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.phase import Effort
-from secateur.redundancy.plan import Aim, Lines, simplify
+from secateur.redundancy.plan import simplify
 from secateur.redundancy.removal import Kind, without
 from secateur.redundancy.seen import look
 
