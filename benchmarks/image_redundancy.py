@@ -224,7 +224,7 @@ def left(rows: Sequence[Row]) -> list[Row]:
 
 
 @contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
+def folder_for(given: Path | None) -> Iterator[Path]:
     """Give the folder that was named, or one that goes away."""
     if given is not None:
         yield given
@@ -249,7 +249,7 @@ def files(names: Sequence[str], folder: Path, images: Images, seed: int) -> dict
     return paths
 
 
-def _radii(text: str) -> list[Fraction]:
+def radii_of(text: str) -> list[Fraction]:
     """Return the decimals of a list exactly."""
     try:
         radii = [Fraction(word) for word in text.split(",")]
@@ -262,7 +262,7 @@ def _radii(text: str) -> list[Fraction]:
 
 def run(given: argparse.Namespace) -> list[Row]:
     """Do what the command line asks and return the rows."""
-    radii, names = _radii(given.radii), given.nets.split(",")
+    radii, names = radii_of(given.radii), given.nets.split(",")
     if not given.seconds > 0 or min(given.pictures, given.points) < 1:
         raise InputError("--seconds must be above 0, --pictures and --points at least 1")
     images = read(given.images or find())
@@ -270,7 +270,7 @@ def run(given: argparse.Namespace) -> list[Row]:
     if given.pictures > len(test):
         raise InputError(f"--pictures {given.pictures}: there are {len(test)} to test on")
     effort = Effort(seconds=given.seconds, workers=1, seed=given.seed)
-    with _folder(given.networks) as folder:
+    with folder_for(given.networks) as folder:
         paths = files(names, folder, images, given.seed)
         return measured(paths, test, given.pictures, radii, effort, given.points)
 

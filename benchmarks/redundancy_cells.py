@@ -51,7 +51,7 @@ def race(
         SystemExit: the file holds something else, or rows measured otherwise.
     """
     known = stored(store, {"seed": seed, **every[0].words()})
-    for index in range(len(subjects[0].lower)):
+    for index in range(len(subjects[0].cells)):
         for one in subjects:
             for asked in every:
                 words = {"net": one.name, "cell": index, **asked.words()}
@@ -235,7 +235,7 @@ def _arguments() -> argparse.Namespace:
         default="argmin",
         help="best: the network's own choice",
     )
-    parser.add_argument("--tolerance", type=_tolerance, default=0.0, help="network output units")
+    parser.add_argument("--tolerance", type=tolerance_of, default=0.0, help="network output units")
     parser.add_argument("--seconds", type=_seconds, default=20.0, help="a cell")
     parser.add_argument("--points", type=_count, default=100_000, help="attacked a cell")
     parser.add_argument("--search-seed", type=int, default=0)
@@ -261,7 +261,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _tolerance(text: str) -> float:
+def tolerance_of(text: str) -> float:
+    """Return the tolerance that a word of the command line writes."""
     value = float(text)
     if not (value >= 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"{text}: give a finite number that is 0 or more")
@@ -269,7 +270,7 @@ def _tolerance(text: str) -> float:
 
 
 def _tolerances(text: str) -> list[float]:
-    return [_tolerance(part) for part in text.split(",")]
+    return [tolerance_of(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

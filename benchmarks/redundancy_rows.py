@@ -42,8 +42,8 @@ Row = dict[str, Any]
 PARTS = 8
 """Cells of a grid along each input."""
 
-CHUNK = 10_000
-"""Points evaluated at a time."""
+VALUES = 2_000_000
+"""Values of a layer that are evaluated at a time: bounds the memory."""
 
 JUDGED = 64
 """Points judged in rationals, the nearest to breaking the guarantee."""
@@ -57,24 +57,19 @@ ROUNDS = 9
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A network with a grid over its inputs.
+    """A network and where it is to be simplified.
 
     Attributes:
-        name: of an ACAS Xu network such as 5_9, or of a demo controller.
+        name: of an ACAS Xu network such as 5_9, of a demo controller, or another one.
         network: the network.
         best: which of its outputs is its choice.
-        lower, upper: ``(cells, inputs)`` corners of the random cells of its grid.
+        cells: regions, such as random cells of a grid over its inputs.
     """
 
     name: str
     network: Network
     best: Best
-    lower: Array
-    upper: Array
-
-    def cell(self, index: int) -> Region:
-        """Return a cell."""
-        return Region.box(self.lower[index], self.upper[index], f"{self.name} cell {index}")
+    cells: tuple[Region, ...]
 
 
 def subject(name: str, count: int, seed: int) -> Subject:
@@ -92,7 +87,7 @@ def subject(name: str, count: int, seed: int) -> Subject:
         path = acas(name)
         if not path.exists():
             raise SystemExit(f"there is no network {path}: name one from 1_1 to 5_9")
-        return Subject(name, load(path), Best.MIN, *cells(count, seed))
+        return Subject(name, load(path), Best.MIN, _boxes(name, *cells(count, seed)))
     try:
         made = controller(name)
     except InputError as error:
@@ -103,7 +98,14 @@ def subject(name: str, count: int, seed: int) -> Subject:
     index = np.random.default_rng(seed).integers(0, PARTS, size=(count, width.size))
     lower = whole.lower + index * width
     best = Best.MAX if made.winner is Winner.LARGEST else Best.MIN
-    return Subject(name, network, best, lower, np.minimum(lower + width, whole.upper))
+    upper = np.minimum(lower + width, whole.upper)
+    return Subject(name, network, best, _boxes(name, lower, upper))
+
+
+def _boxes(name: str, lower: Array, upper: Array) -> tuple[Region, ...]:
+    """Return cells by their corners ``(cells, inputs)``."""
+    corners = zip(lower, upper, strict=True)
+    return tuple(Region.box(*ends, f"{name} cell {at}") for at, ends in enumerate(corners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Asked:
 
 def measure(one: Subject, index: int, asked: Asked) -> Row:
     """Return what became of a cell."""
-    region, guarantee = one.cell(index), asked.guarantee(one.best)
+    region, guarantee = one.cells[index], asked.guarantee(one.best)
     begun, spent = time.monotonic(), time.process_time()
     effort = Effort(seconds=asked.seconds, workers=1, seed=asked.seed)
     plan = simplify(
@@ -234,7 +236,8 @@ def attack(
     broken, least = 0, np.inf
     near, distances = np.zeros((0, region.size)), np.zeros(0)
     lattice = region.lattice("float64")
-    for some in _chunks(points):
+    widest = max(node.size for network in (before, after) for node in network.nodes)
+    for some in _chunks(points, max(100, VALUES // widest)):
         drawn = rng.uniform(region.lower, region.upper, (some, region.size))
         drawn = np.clip(drawn, lattice.lower, lattice.upper)
         first, second = before.evaluate(drawn), after.evaluate(drawn)
@@ -246,11 +249,9 @@ def attack(
         distances = np.concatenate([distances, slack[~sure]])
         keep = np.argsort(distances, kind="stable")[:JUDGED]
         near, distances = near[keep], distances[keep]
-    claim = guarantee.claim(before, after, region, Fraction(0))
     exact = lattice.exact(near)
-    ends = [network.evaluate(exact, exact=True) for network in (before, after)]
-    for x, one, two in zip(exact, *ends, strict=True):
-        broken += claim.holds([*x, *one, *x, *two])
+    ends = [network.evaluate(exact, exact=True).tolist() for network in (before, after)]
+    broken += sum(guarantee.broken(one, two) for one, two in zip(*ends, strict=True))
     return broken, least
 
 
@@ -272,9 +273,9 @@ def distance_to_break(guarantee: Guarantee, first: Array, second: Array) -> Arra
             return np.where(ends[0] > float(band), ends[1], np.inf)
 
 
-def _chunks(count: int) -> Iterator[int]:
-    for start in range(0, count, CHUNK):
-        yield min(CHUNK, count - start)
+def _chunks(count: int, most: int) -> Iterator[int]:
+    for start in range(0, count, most):
+        yield min(most, count - start)
 
 
 def latency(before: Network, after: Network, region: Region) -> tuple[float, float]:

@@ -118,12 +118,11 @@ def breach(plan: Plan, one: list[Fraction], two: list[Fraction]) -> str | None:
     guarantee = plan.aim.guarantee
     if plan.removals and isinstance(guarantee, SameBest):
         sign = 1 if guarantee.best is Best.MAX else -1
-        f, g = [sign * value for value in one], [sign * value for value in two]
-        winner = max(range(len(f)), key=f.__getitem__)
-        lead = f[winner] - max(f[:winner] + f[winner + 1 :])
-        rival = max(range(len(g)), key=g.__getitem__)
-        if lead <= guarantee.band or g[rival] <= g[winner]:
+        if not guarantee.broken(one, two):
             return None
+        f, g = [sign * value for value in one], [sign * value for value in two]
+        winner, rival = (max(range(len(f)), key=some.__getitem__) for some in (f, g))
+        lead = f[winner] - max(f[:winner] + f[winner + 1 :])
         return (
             f"output {winner} leads by {float(lead):.3g}, and in the simplified file output "
             f"{rival} does"

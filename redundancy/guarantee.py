@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -60,6 +61,10 @@ class Outputs:
         """
         apart = np.abs(one - two).max(axis=-1)
         return np.asarray((1.0 - RESERVE) * float(self.tolerance) - apart)
+
+    def broken(self, one: Sequence[Fraction], two: Sequence[Fraction]) -> bool:
+        """Return whether exact outputs at a point, of the original and of g, break it."""
+        return max(abs(a - b) for a, b in zip(one, two, strict=True)) > self.tolerance
 
     def text(self) -> str:
         """Return what stays, in words that follow "the simplified network"."""
@@ -127,6 +132,14 @@ class SameBest:
         asked = lead > float(self.band) + noise
         kept = own - rest.max(axis=-1) - RESERVE * (lead - float(self.band))
         return np.where(asked, kept, np.inf)
+
+    def broken(self, one: Sequence[Fraction], two: Sequence[Fraction]) -> bool:
+        """Return whether exact outputs at a point, of the original and of g, break it."""
+        sign = 1 if self.best is Best.MAX else -1
+        f, g = [sign * value for value in one], [sign * value for value in two]
+        winner = max(range(len(f)), key=f.__getitem__)
+        lead = f[winner] - max(f[:winner] + f[winner + 1 :])
+        return lead > self.band and max(g) > g[winner]
 
     def text(self) -> str:
         """Return what stays, in words that follow "the simplified network".

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secateur.benchmarks import image_redundancy, images
+from secateur.benchmarks import image_joint, image_redundancy, images
 from secateur.benchmarks.image_redundancy import decide, left, times, verdicts
 from secateur.benchmarks.images import DIGITS, LEVELS, PIXELS, SIDE, Images, read, split
 from secateur.benchmarks.layer_forms import by_form, full, rectangle, weights
@@ -313,6 +313,21 @@ def test_the_command_prints_the_tables_for_networks_it_is_given(tmp_path, monkey
     assert [row["network"] for row in rows] == ["convolutional", "residual"]
 
 
+def test_the_joint_command_removes_neurons_of_networks_it_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(image_joint, "TRAIN", 3)
+    file_of(invented(5), tmp_path / "images.csv.gz")
+    save(small(channels=1), tmp_path / "residual-seed0.onnx")
+    arguments = ["--images", tmp_path / "images.csv.gz", "--networks", tmp_path, "--pictures", 1]
+    arguments += ["--nets", "residual", "--radii", "0.01", "--seconds", 4, "--points", 200]
+    arguments += ["--json", tmp_path / "rows.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["measure", *map(str, arguments)])
+    image_joint.main()
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["keep"] for row in rows] == ["outputs", "best"]
+    assert all(row["proved"] and row["violations"] == 0 for row in rows)
+    assert "residual, 0.01" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -329,14 +344,17 @@ def test_the_command_prints_the_tables_for_networks_it_is_given(tmp_path, monkey
         (["--networks", "images.csv.gz"], "images.csv.gz: no folder"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, says):
+@pytest.mark.parametrize("module", [image_redundancy, image_joint])
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path, monkeypatch, capsys, arguments, says, module
+):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(image_redundancy, "TRAIN", 3)
+    monkeypatch.setattr(module, "TRAIN", 3)
     file_of(invented(5), tmp_path / "images.csv.gz")
     given = ["--images", "images.csv.gz", *arguments]
     monkeypatch.setattr(sys, "argv", ["measure", *given])
     with pytest.raises(SystemExit) as ended:
-        image_redundancy.main()
+        module.main()
     assert ended.value.code == 2
     said = capsys.readouterr().err.strip()
     assert says in said

@@ -29,8 +29,8 @@ def small(monkeypatch):
 
     def made(name, count, seed):
         asked.append((name, count, seed))
-        lower = np.linspace(-0.5, 0.5, count)[:, None] * np.ones(2)
-        return Subject(name, network, Best.MAX, lower, lower + 0.5)
+        cells = [Region.box([at, at], [at + 0.5, at + 0.5]) for at in np.linspace(-0.5, 0.5, count)]
+        return Subject(name, network, Best.MAX, tuple(cells))
 
     monkeypatch.setattr(redundancy_cells, "subject", made)
     return asked
@@ -138,18 +138,19 @@ def test_cells_are_those_of_the_grid(data):
     one = subject("1_1", 7, 0)
     assert one.best is Best.MIN
     more = subject("1_1", 9, 0)
-    assert (one.lower == more.lower[:7]).all()
-    assert (one.lower >= LOWER - 1e-12).all()
-    assert (one.upper <= UPPER + 1e-12).all()
-    np.testing.assert_allclose(one.upper - one.lower, np.tile((UPPER - LOWER) / 8, (7, 1)))
+    for cell, again in zip(one.cells, more.cells, strict=False):
+        assert (cell.lower == again.lower).all()
+        assert (cell.lower >= LOWER - 1e-12).all()
+        assert (cell.upper <= UPPER + 1e-12).all()
+        np.testing.assert_allclose(cell.upper - cell.lower, (UPPER - LOWER) / 8)
 
 
 @pytest.mark.parametrize(("name", "best"), [("horizontal-coc", Best.MAX), ("acas-like", Best.MIN)])
 def test_controllers_have_a_grid_and_their_own_choice(name, best):
     one = subject(name, 5, 0)
     assert one.best is best
-    assert (one.lower < one.upper).all()
-    assert one.cell(4).size == one.network.size_in
+    assert all((cell.lower < cell.upper).all() for cell in one.cells)
+    assert one.cells[4].size == one.network.size_in
     asked = Asked(keep="best", tolerance=0.1)
     assert asked.guarantee(one.best) == SameBest(best, Fraction("0.1"))
     assert Asked(keep="outputs", tolerance=0.1).guarantee(one.best) == Outputs(Fraction("0.1"))
@@ -172,5 +173,5 @@ def test_planted_truth_is_printed(monkeypatch, capsys):
 
 def test_a_result_that_is_not_proved_is_said_to_be_none(small):
     one = redundancy_cells.subject("a", 2, 0)
-    plan = redundancy_rows.simplify(one.network, one.cell(0))
+    plan = redundancy_rows.simplify(one.network, one.cells[0])
     assert redundancy_rows.proved(plan)

@@ -36,6 +36,12 @@ def floats(values):
     return np.array([[float(value) for value in values]])
 
 
+@given(outputs, sixteenths.map(abs), st.sampled_from([None, *Best]))
+def test_exact_outputs_break_it_where_the_claim_says_so(drawn, size, best):
+    guarantee = Outputs(size) if best is None else SameBest(best, size)
+    assert guarantee.broken(*drawn) == broken(guarantee, *drawn)
+
+
 @given(outputs, sixteenths.map(abs))
 def test_outputs_that_are_to_stay_break_it_where_they_are_farther_than_the_tolerance(drawn, size):
     f, g = drawn
