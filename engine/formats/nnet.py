@@ -242,7 +242,7 @@ def _plain_evaluation(text: str) -> Callable[[Array], Array]:
 
     It shares no code with `read_nnet`: it reads the file as one row of numbers.
     """
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("//")]
+    lines = [line for line in text.split("\n") if not line.lstrip().startswith("//")]
     values = [float(part) for part in ",".join(lines).split(",") if part.strip()]
     layers, inputs = int(values[0]), int(values[1])
     sizes = [int(value) for value in values[4 : 5 + layers]]

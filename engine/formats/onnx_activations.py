@@ -17,6 +17,9 @@ from ..network import Piecewise, State
 from ..operators import Shape
 from .onnx_tensors import Activation, Builder, Constant, Lowering, Operation, Value
 
+LEAK: Final = float(np.float32(0.01))
+"""Slope of a LeakyRelu that states none: a number of binary32, as all attributes are."""
+
 
 def relu(b: Builder, op: Operation) -> Sequence[Value]:
     """Relu: ``max(x, 0)``."""
@@ -32,7 +35,7 @@ def absolute(b: Builder, op: Operation) -> Sequence[Value]:
 def leaky_relu(b: Builder, op: Operation) -> Sequence[Value]:
     """LeakyRelu with one slope for all."""
     x = op.activation(0)
-    return [_leaky(b, x, np.full(x.shape, float(op.attributes.get("alpha", 0.01))))]
+    return [_leaky(b, x, np.full(x.shape, float(op.attributes.get("alpha", LEAK))))]
 
 
 def parametric_relu(b: Builder, op: Operation) -> Sequence[Value]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
+from ..formats.onnx_activations import LEAK
 from ..rounding import (
     FORMATS,
     LARGEST,
@@ -60,7 +61,7 @@ def leaky_relu(step: Step, values: Values) -> Values:
             raise UnsupportedError("takes a slope that depends on the inputs: use a constant")
         alpha = slope.low
     else:
-        alpha = np.array(float(step.attributes.get("alpha", 0.01)))
+        alpha = np.array(float(step.attributes.get("alpha", LEAK)))
     ends = [product_ends(np.minimum(part, 0), alpha) for part in (x.low, x.high)]
     above = [np.maximum(part, 0) for part in (x.low, x.high)]
     low = np.minimum(*(np.where(p > 0, p, e[0]) for p, e in zip(above, ends, strict=True)))

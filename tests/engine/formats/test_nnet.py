@@ -122,8 +122,17 @@ def test_decimals_become_the_nearest_float64(file):
         lambda text: text + "\n\n",
         lambda text: "\ufeff" + text,
         lambda text: text.split("//\n")[1],
+        lambda text: "// one\x0btwo\x1fthree\x85four\u2028five\n" + text,
     ],
-    ids=["crlf", "no last comma", "spaces", "empty lines", "byte order mark", "no comment"],
+    ids=[
+        "crlf",
+        "no last comma",
+        "spaces",
+        "empty lines",
+        "byte order mark",
+        "no comment",
+        "odd ends of lines in a comment",
+    ],
 )
 def test_spellings_of_the_same_file_give_the_same_network(file, tmp_path, change):
     other = tmp_path / "other.nnet"

@@ -135,6 +135,8 @@ def test_leaky_relu_keeps_its_slope_exact(agree):
     network = agree([make_node("LeakyRelu", ["x"], ["y"], alpha=0.01)], [1, 1], tolerance=1e-6)
     slope = float(np.float32(0.01))
     assert network.evaluate([-1.0], exact=True)[0] == -slope
+    unsaid = agree([make_node("LeakyRelu", ["x"], ["y"])], [1, 1], tolerance=1e-6)
+    assert unsaid.evaluate([-1.0], exact=True)[0] == -slope
     tiny = agree([make_node("LeakyRelu", ["x"], ["y"], alpha=1e-20)], [1, 1], tolerance=1e-6)
     assert tiny.evaluate([-1.0], exact=True)[0] == -float(np.float32(1e-20))
 
