@@ -17,6 +17,7 @@ from .bounder import Planes
 from .branch import Boxes, Judged, Search
 from .closing import excluded
 from .falsify import Margins, climb, falsify
+from .noise import noise
 from .pairings import Group, Pairings, grouped
 from .question import Alternative, Question
 from .region import Lattice
@@ -47,6 +48,9 @@ and a point nearby may do. Steers effort, not soundness."""
 TIES: Final = 64
 """Boxes that are taken to rationals in vain, beyond as many as were settled by it, before that is
 tried once a batch alone."""
+
+_LOST: Final = 2.0**-48
+"""Part of the magnitudes that are summed which a bound in float64 may lose by rounding outward."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +110,16 @@ class Cases:
                 self.cut[row] = max(self.cut[row], cut)
         self._groups = grouped(self._rows, self._cuts)
         sizes = [1.0 + np.abs(question.bias[rows]).max(initial=0.0) for rows in self._rows]
-        self._near = NEAR_ZERO * np.array(sizes)
+        self._near = np.maximum(NEAR_ZERO * np.array(sizes), self._noise())
+
+    def _noise(self) -> Array:
+        """Return what bounds of alternatives may lose by rounding where large numbers cancel."""
+        regions = [one.region for one in self.question.alternatives]
+        middle = np.array([0.5 * one.lower + 0.5 * one.upper for one in regions])
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = noise(self.question.network, middle, _LOST)
+        found = [far[at, rows].max(initial=0.0) for at, rows in enumerate(self._rows)]
+        return np.asarray(np.nan_to_num(np.array(found), nan=0.0, posinf=0.0))
 
     def _cut(self, row: int, strict: bool) -> float:
         """Return the least float that a row's value must reach so that the atom fails."""

@@ -1,11 +1,15 @@
 """The comparison that guards every import."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from secateur.engine.errors import MismatchError
+from secateur.engine.formats import load, save
 from secateur.engine.formats.selfcheck import check_import, check_points
 from secateur.engine.network import Network, Normalisation, Origin
+from secateur.engine.noise import noise
 from secateur.engine.rounding import IMPORT_POINTS, IMPORT_TOLERANCE
 
 
@@ -80,3 +84,18 @@ def test_points_at_which_the_reference_overflows_are_left_out(network):
         return y
 
     assert check_import(network, reference) == 0
+
+
+@pytest.mark.parametrize("big", [2.0**24, 2.0**57, 1e17])
+def test_numbers_that_cancel_are_no_mistake_of_the_reader(tmp_path, big):
+    big = float(np.float32(big))
+    net = Network.dense([[[1.0]], [[1.0]]], [[big], [-big]], Origin(dtype="float32"))
+    save(net, tmp_path / "net.onnx")
+    found = load(tmp_path / "net.onnx")
+    assert found.evaluate([0.5], exact=True)[0] == Fraction(1, 2)
+    assert noise(found, np.array([[0.5]]), 2.0**-23)[0, 0] >= 0.5
+
+
+def test_beside_numbers_that_cancel_a_mistake_is_still_one(network):
+    with pytest.raises(MismatchError, match="disagrees"):
+        check_import(network, lambda x: network.evaluate(x) + 0.01)
