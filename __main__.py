@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from .commands import words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.options import (
@@ -33,33 +34,8 @@ from .commands.options import (
     Keep,
     Line,
     Options,
-    Pick,
     Semantics,
     Side,
-)
-from .commands.words import (
-    REGION,
-    Explain,
-    Jobs,
-    Json,
-    Kept,
-    Lines,
-    Net,
-    On,
-    OneNet,
-    Page,
-    Quiet,
-    Regions,
-    Removing,
-    Seed,
-    Simplified,
-    Timeout,
-    Tolerance,
-    ToleranceUnits,
-    Units,
-    Until,
-    Work,
-    Workers,
 )
 
 INTERRUPTED = 130
@@ -106,11 +82,11 @@ def demo(
     every: Annotated[
         bool, typer.Option("--every", help="Every network of a family, not just its first.")
     ] = False,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Simplify the embedded controllers over named regions and write a report."""
     options = _options(json, timeout, seed, device, quiet)
@@ -121,12 +97,12 @@ def demo(
 
 @app.command()
 def info(
-    net: Net,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    net: words.Net,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Print what a network file holds."""
     options = _options(json, timeout, seed, device, quiet)
@@ -137,19 +113,19 @@ def info(
 
 @app.command()
 def bounds(
-    net: Net,
-    region: Annotated[str, typer.Option(metavar="R", help=REGION)],
+    net: words.Net,
+    region: words.Where,
     method: Annotated[How, typer.Option(help="How to bound, from quick to tight.")] = How.OPTIMISED,
-    units: Units = Side.NETWORK,
+    units: words.Units = Side.NETWORK,
     hidden: Annotated[bool, typer.Option("--hidden", help="Show the hidden layers too.")] = False,
     solver: Annotated[
         str, typer.Option(metavar="NAME", help="Of the linear programs of --method lp.")
     ] = "highs",
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Prove bounds of the outputs over a region."""
     options = _options(json, timeout, seed, device, quiet)
@@ -162,26 +138,17 @@ def bounds(
 def verify(
     context: typer.Context,
     query: Annotated[Path, typer.Argument(metavar="QUERY", help="VNN-LIB file, version 1 or 2.")],
-    network: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=FILE",
-            help="Network that the query declares and its file, .onnx or .nnet; FILE alone where "
-            "there is one. May be given again.",
-        ),
-    ],
-    serialise_assignments: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write the assignment as tensors into a folder."),
-    ] = None,
+    network: words.Declared,
+    serialise_assignments: words.Tensors = None,
     semantics: Annotated[
         Semantics, typer.Option(help="Arithmetic that is meant.")
     ] = Semantics.DECLARED,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    proof: words.Proof = None,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Decide a query by the VNN-LIB standard: sat, unsat, unknown or timed-out."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
@@ -193,42 +160,29 @@ def verify(
 
     limit = math.inf if timeout is None else timeout
     stated = tuple(network)
-    return run(Order(query, stated, serialise_assignments, semantics, limit, began), options)
+    return run(Order(query, stated, serialise_assignments, semantics, limit, began, proof), options)
 
 
 @app.command()
 def compare(
     context: typer.Context,
-    first: Annotated[Path, typer.Argument(metavar="A", help="Network f: .onnx or .nnet.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Network g: .onnx or .nnet.")],
-    region: Annotated[str, typer.Option(metavar="R", help=REGION)],
-    units: Units = Side.NETWORK,
-    epsilon: Annotated[
-        str | None, typer.Option(metavar="E", help="Ask whether |f - g| <= E on every output.")
-    ] = None,
-    output: Annotated[
-        list[int] | None,
-        typer.Option(metavar="I", help="Ask that of this output; may be given again."),
-    ] = None,
-    top1: Annotated[
-        Pick | None, typer.Option(help="Ask whether g has the same best output as f.")
-    ] = None,
-    band: Annotated[
-        str | None, typer.Option(metavar="D", help="... where f prefers it by more than D.")
-    ] = None,
-    gap: Annotated[
-        float | None,
-        typer.Option(metavar="G", help="Relative width of an enclosure; 0.01 when absent."),
-    ] = None,
-    semantics: Annotated[
-        Arithmetic, typer.Option(help="Arithmetic that is meant.")
-    ] = Arithmetic.REAL,
-    workers: Workers = None,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    first: words.First,
+    second: words.Second,
+    region: words.Where,
+    units: words.Units = Side.NETWORK,
+    epsilon: words.Within = None,
+    output: words.Outputs = None,
+    top1: words.Best = None,
+    band: words.Band = None,
+    gap: words.Gap = None,
+    semantics: words.Meant = Arithmetic.REAL,
+    workers: words.Workers = None,
+    proof: words.Proof = None,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Enclose how far two networks are apart, or decide whether they agree."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
@@ -250,6 +204,7 @@ def compare(
         workers=workers,
         limit=limit,
         began=began,
+        proof=proof,
     )
     return run(order, options)
 
@@ -268,27 +223,28 @@ def supports(
 
 @app.command()
 def simplify(
-    net: OneNet = None,
-    region: Regions = None,
-    batch: Jobs = None,
+    net: words.OneNet = None,
+    region: words.Regions = None,
+    batch: words.Jobs = None,
     *,
-    output: Simplified,
-    keep: Kept = Keep.OUTPUTS,
-    tolerance: Tolerance = "0",
-    tolerance_units: ToleranceUnits = None,
-    units: Units = Side.NETWORK,
-    order: Removing = Choosing.GREEDY,
-    lines: Lines = Line.OUTPUT,
-    until: Until = None,
-    explain: Explain = False,
-    effort: Work = Amount.USUAL,
-    workers: Workers = None,
-    report: Page = None,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    output: words.Simplified,
+    keep: words.Kept = Keep.OUTPUTS,
+    tolerance: words.Tolerance = "0",
+    tolerance_units: words.ToleranceUnits = None,
+    units: words.Units = Side.NETWORK,
+    order: words.Removing = Choosing.GREEDY,
+    lines: words.Lines = Line.OUTPUT,
+    until: words.Until = None,
+    explain: words.Explain = False,
+    effort: words.Work = Amount.USUAL,
+    workers: words.Workers = None,
+    report: words.Page = None,
+    proof: words.Proof = None,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Write the smaller network that may replace another one on a region, with a proof."""
     options = _options(json, timeout, seed, device, quiet)
@@ -301,10 +257,46 @@ def simplify(
         from .commands.batch import Batch, refuse_single
         from .commands.batch import run as run_batch
 
-        refuse_single(net, regions)
+        refuse_single(net, regions, proof)
         jobs = Batch(batch, output, wish, units, tolerance_units, spending, report)
         return run_batch(jobs, options)
-    return run(Order(*single(net, regions), output, wish, units, spending, report), options)
+    return run(Order(*single(net, regions), output, wish, units, spending, report, proof), options)
+
+
+@app.command()
+def report(
+    runs: words.Records,
+    *,
+    output: words.Written,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
+) -> int:
+    """Write what runs asked and found as one file for people, from their records alone."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.report import run
+
+    return run(runs, output, options)
+
+
+@app.command()
+def check(
+    proof: words.Evidence,
+    network: words.Networks = None,
+    exact: words.Exactly = False,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
+) -> int:
+    """Judge a proof with a checker that trusts nobody, and print what it proves."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.check import run
+
+    return run(proof, tuple(network or ()), exact, options)
 
 
 @app.command()
@@ -317,11 +309,11 @@ def fetch(
         Path | None, typer.Option("--from", metavar="DIR", help="Copy from a folder instead.")
     ] = None,
     url: Annotated[str, typer.Option(metavar="URL", help="Address of the files.")] = ACASXU_URL,
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Fetch public networks and properties, every file checked against its pinned SHA-256."""
     options = _options(json, timeout, seed, device, quiet)
@@ -332,11 +324,11 @@ def fetch(
 
 @app.command()
 def doctor(
-    json: Json = None,
-    timeout: Timeout = None,
-    seed: Seed = 0,
-    device: On = Device.CPU,
-    quiet: Quiet = False,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
 ) -> int:
     """Print what is installed and test the parts that prove things."""
     options = _options(json, timeout, seed, device, quiet)

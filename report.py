@@ -1,148 +1,209 @@
-"""Reports: what was found, as one HTML file that needs nothing else and reads well on paper."""
+"""Reports: what runs found, as one file that needs nothing else and reads well on paper."""
 
 from __future__ import annotations
 
-import base64
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import assert_never
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from .commands.maps import COLOURS, COLUMNS, ROWS, Axis, Map, Pixels, png
-from .commands.terminal import above, below
+from .engine.errors import FormatError, InputError
 from .engine.formats.files import replace_with
+from .reports.batched import Room, batched
+from .reports.bounded import bounded
+from .reports.compared import compared
+from .reports.cut_pictures import frame
+from .reports.cuts import Seen, simplified
+from .reports.figures import BAR, bar, stack
+from .reports.markdown import markdown
+from .reports.page import page
+from .reports.paper import paper, writer
+from .reports.read import Run, read_run, run_of
+from .reports.tree import Chapter, Record, Report, Table, Verdict, report_record
+from .reports.verified import verified
+from .reports.wording import all_of, seconds, sentence, short, thousands
 
-Record = dict[str, Any]
+__all__ = [
+    "BAR",
+    "Form",
+    "Report",
+    "Seen",
+    "bar",
+    "build",
+    "frame",
+    "read_runs",
+    "render",
+    "rendered",
+    "report_record",
+    "seconds",
+    "sentence",
+    "short",
+    "stack",
+    "thousands",
+    "write_batch_report",
+    "write_report",
+]
 
-KINDS: Final = (
-    ("zero", "always zero, removed", "#2b6a99"),
-    ("identity", "always passes its input on, linear", "#8cc5e3"),
-    ("forward", "made zero or linear, outputs stay near (forward)", "#9fd08c"),
-    (
-        "result-preserving",
-        "made zero or linear, the best output stays (result-preserving)",
-        "#2f7d3b",
-    ),
-    ("relaxed", "made another line (relaxed)", "#7b5ea7"),
-    ("active", "active, shown by two points, kept", "#c9c9c9"),
-    ("open", "open, not decided in time, kept", "#f0c571"),
-)
-"""The kinds of neurons: word, meaning and colour."""
-
-LATER: Final = ("forward", "result-preserving", "relaxed")
-"""The steps that remove what no phase does."""
-
-ROWS_SHOWN: Final = 120
+ROWS_SHOWN = 120
 """Bars of a batch's figure; with more rows a bar stands for all regions of a network."""
 
-ROWS_LISTED: Final = 2000
+ROWS_LISTED = 2000
 """Rows of a batch's table; the record has all, and every one that failed is listed."""
 
-BAR: Final = 240.0
-"""Length of a full bar, in the units of its picture."""
+EDITIONS = {"verify": 1, "compare": 1, "simplify": 2, "demo": 2, "batch": 1, "bounds": 1}
+"""The records that a report is made of, and the version of their schema that is read."""
 
-DASH: Final = "\u2013"
-"""What stands where there is nothing to say."""
+WORDS = {
+    Verdict.PROVED: "proved",
+    Verdict.REFUTED: "refuted",
+    Verdict.UNKNOWN: "not decided in full",
+    Verdict.DONE: "done",
+}
+"""How runs ended, in the table of several."""
 
-OPEN_SHOWN: Final = 16
-"""Open neurons that a report lists for a region; the record has all."""
+
+class Form(StrEnum):
+    """The formats of a report, by the endings of its file."""
+
+    HTML = ".html"
+    MARKDOWN = ".md"
+    JSON = ".json"
+    PDF = ".pdf"
+
+    @classmethod
+    def of(cls, path: Path) -> Form:
+        """Return the format of a file that can be written here.
+
+        Raises:
+            InputError: another ending, or a format that needs what is not installed.
+        """
+        ending = path.suffix.lower()
+        form = cls.HTML if ending == ".htm" else next((one for one in cls if one == ending), None)
+        if form is None:
+            raise InputError(
+                f"--output {path}: {path.suffix or 'no ending'} is no format to write; end the "
+                f"name in {' or '.join(cls)}"
+            )
+        if form is cls.PDF:
+            writer()
+        return form
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chapter:
-    """One network and what was found about it.
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Return the records in files, each of a verb that a report is made of.
 
-    Attributes:
-        name: of the network.
-        title: one line for people; empty where there is none.
-        network: its record.
-        cuts: records of `commands.cut`, one for each region.
-        maps: for each region its map, None where there is nothing to show.
-        inputs: name and raw unit of each input; empty where nobody has said.
+    Raises:
+        FileError: one cannot be read.
+        FormatError: one is no record, or one that no report is made of.
     """
-
-    name: str
-    title: str
-    network: Record
-    cuts: Sequence[Record]
-    maps: Sequence[Map | None] = field(default_factory=tuple)
-    inputs: Sequence[str] = field(default_factory=tuple)
-
-    @property
-    def drawn(self) -> list[tuple[Record, Map]]:
-        """The regions that have a map."""
-        pairs = zip(self.cuts, self.maps, strict=False)
-        return [(cut, drawn) for cut, drawn in pairs if drawn is not None]
-
-    @property
-    def removals(self) -> list[str]:
-        """The steps beyond the phases that removed something."""
-        return [step for step in LATER if any(cut["removed"][step] for cut in self.cuts)]
-
-    @property
-    def methods(self) -> list[str]:
-        """The methods that proved something, in order of effort."""
-        return _in_order(cut["methods"] for cut in self.cuts)
-
-    @property
-    def steps(self) -> list[str]:
-        """The steps of the work that took time, in order."""
-        return _in_order(cut["step_seconds"] for cut in self.cuts)
+    return [_fit(read_run(path)) for path in paths]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One part of a stacked bar.
+def _fit(run: Run) -> Run:
+    known = EDITIONS.get(run.verb)
+    if known is None:
+        raise FormatError(
+            f"{run.part.file}: no report is made of {run.schema}; give a record of "
+            f"{', '.join(EDITIONS)}"
+        )
+    if run.edition != known:
+        mend = "make the record again" if run.edition < known else "take a newer secateur"
+        raise FormatError(
+            f"{run.part.file}: {run.schema} is not read, {known} is the version that is; {mend}"
+        )
+    return run
 
-    Attributes:
-        kind: zero, identity, active or open.
-        count: neurons.
-        start, length: in the units of the picture.
+
+def build(runs: Sequence[Run], seen: Sequence[Seen] = ()) -> Report:
+    """Return what a report of some runs says.
+
+    Args:
+        runs: at least one record.
+        seen: of a lone record of `simplify` or `demo` what it does not hold; empty for nothing.
+
+    Raises:
+        FormatError: a record lacks what its chapter needs.
     """
+    chapters = [chapter for run in runs for chapter in _chapters(run, seen)]
+    versions = dict.fromkeys(run.part.part("versions").words("secateur") for run in runs)
+    if len(chapters) == 1:
+        return Report(chapters[0].title, tuple(chapters), None, tuple(versions))
+    verbs = all_of(list(dict.fromkeys(run.verb for run in runs)))
+    title = f"{len(chapters)} answers, by secateur {verbs}"
+    return Report(title, tuple(chapters), _summary(chapters), tuple(versions))
 
-    kind: str
-    count: int
-    start: float
-    length: float
+
+def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
+    match run.verb:
+        case "verify":
+            return [verified(run)]
+        case "compare":
+            return [compared(run)]
+        case "bounds":
+            return [bounded(run)]
+        case "batch":
+            return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
+        case _:
+            return simplified(run, seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A stacked bar.
+def _summary(chapters: Sequence[Chapter]) -> Table:
+    rows = tuple(
+        (f"{number}. {chapter.title}", WORDS[chapter.verdict], chapter.answer[0].words)
+        for number, chapter in enumerate(chapters, start=1)
+    )
+    columns = ("chapter", "ended", "answer")
+    return Table("What was asked, and how it ended", columns, rows, words=(1, 2))
 
-    Attributes:
-        name: what it stands for.
-        counts: neurons by kind.
+
+def rendered(report: Report, form: Form, record: Record | None = None) -> bytes:
+    """Return a report in a format.
+
+    Args:
+        report: what it says.
+        form: the format.
+        record: what .json holds; that of the report alone when absent.
+
+    Raises:
+        InputError: what the format needs is not installed.
     """
+    match form:
+        case Form.HTML:
+            return page(report).encode()
+        case Form.MARKDOWN:
+            return markdown(report).encode()
+        case Form.JSON:
+            found = report_record(report) if record is None else record
+            return (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()
+        case Form.PDF:
+            return paper(report)
+        case _ as never:
+            assert_never(never)
 
-    name: str
-    counts: Mapping[str, int]
 
-    @property
-    def total(self) -> int:
-        """All its neurons."""
-        return sum(self.counts.values())
+def render(record: Record, seen: Sequence[Seen] = ()) -> str:
+    """Return the report of a record of `simplify` or `demo` as HTML.
 
-    def pieces(self, widest: int) -> list[Piece]:
-        """Return its pieces where a whole bar stands for `widest` neurons."""
-        return stack(self.counts, widest)
+    Args:
+        record: of the command.
+        seen: for each of its networks what the record does not hold; empty for nothing.
+    """
+    return page(build([run_of(record)], seen))
 
 
-def write_report(path: Path, chapters: Sequence[Chapter], record: Record) -> None:
-    """Write the report of a command, whole or not at all.
+def write_report(path: Path, record: Record, seen: Sequence[Seen]) -> None:
+    """Write the report of a record of `simplify` or `demo`, whole or not at all.
 
     Args:
         path: of the .html file.
-        chapters: the networks.
-        record: of the command, for versions, seed and the command itself.
+        record: as in `render`.
+        seen: as in `render`.
 
     Raises:
         FileError: it cannot be written.
     """
-    replace_with(path, render(chapters, record).encode())
+    replace_with(path, render(record, seen).encode())
 
 
 def write_batch_report(path: Path, record: Record) -> None:
@@ -155,202 +216,4 @@ def write_batch_report(path: Path, record: Record) -> None:
     Raises:
         FileError: it cannot be written.
     """
-    done = [row for row in record["rows"] if row["state"] == "done"]
-    bars = [
-        Bar(f"{row['line']}: {Path(row['network']).stem}, {row['name']}", tally(row))
-        for row in done
-    ]
-    what = "row by row"
-    if len(bars) > ROWS_SHOWN:
-        groups: dict[str, Counter[str]] = {}
-        for row in done:
-            groups.setdefault(row["network"], Counter()).update(tally(row))
-        bars = [Bar(Path(name).name, counts) for name, counts in groups.items()]
-        what = "network by network, all regions together"
-    steps = [(word, count) for word, count in record["removed"].items() if word != "neurons"]
-    first = {row["line"] for row in record["rows"][:ROWS_LISTED]}
-    listed = [row for row in record["rows"] if row["line"] in first or row["state"] != "done"]
-    page = _environment().get_template("batch.html.j2")
-    text = page.render(
-        record=record,
-        kinds=_seen_kinds(bars),
-        rows=bars,
-        listed=listed,
-        what=what,
-        steps=[(word, count) for word, count in steps if count or word == "phase"],
-        gone=sum(count for _, count in steps),
-    )
-    replace_with(path, text.encode())
-
-
-def render(chapters: Sequence[Chapter], record: Record) -> str:
-    """Return the report of a command as HTML.
-
-    Args:
-        chapters: as in `write_report`.
-        record: as in `write_report`.
-    """
-    cuts = [cut for chapter in chapters for cut in chapter.cuts]
-    broken = [cut["replayed"]["disagreements"] for cut in cuts]
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            chapters=chapters,
-            cuts=cuts,
-            record=record,
-            kinds=_seen_kinds([bar for cut in cuts for bar in _layers(cut)]),
-            colours=COLOURS,
-            exact=all(cut["exact"] for cut in cuts),
-            best_only=any(cut["distance"] is None for cut in cuts)
-            or bool(record.get("keep", "outputs") != "outputs"),
-            joint=any(chapter.removals for chapter in chapters),
-            still=sum(cut["phases"]["open"] for cut in cuts),
-            best=max(cuts, key=_saved),
-            apart=max((cut["replayed"]["float_difference"] or 0.0 for cut in cuts), default=0.0),
-            disagreeing=None if None in broken else sum(broken),
-            saved=_saved,
-            layers=_layers,
-            regions=lambda some: [Bar(cut["region"]["name"], _summed(cut)) for cut in some],
-            bar=bar,
-            frame=frame,
-            size=(COLUMNS, ROWS),
-            open_shown=OPEN_SHOWN,
-        )
-    )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "thousands": thousands,
-        "short": short,
-        "upward": upward,
-        "downward": downward,
-        "seconds": seconds,
-        "sentence": sentence,
-        "data": _data,
-        "basename": lambda path: Path(path).name,
-    }
-    return environment
-
-
-def tally(row: Record) -> dict[str, int]:
-    """Return a row's neurons by kind.
-
-    Args:
-        row: with `phases`, `removed` and `left`, as a batch records it.
-    """
-    return {
-        "zero": row["phases"]["zero"],
-        "identity": row["phases"]["identity"],
-        **{step: row["removed"][step] for step in LATER},
-        **{word: row["left"][word] for word in ("active", "open")},
-    }
-
-
-def _layers(cut: Record) -> list[Bar]:
-    """Return a bar for each layer of a cut."""
-    return [Bar(layer["layer"], tally({**layer, "phases": layer})) for layer in cut["layers"]]
-
-
-def _summed(cut: Record) -> Counter[str]:
-    """Return the neurons of a cut by kind, of all layers together."""
-    return sum((Counter(bar.counts) for bar in _layers(cut)), start=Counter[str]())
-
-
-def _seen_kinds(bars: Sequence[Bar]) -> list[tuple[str, str, str]]:
-    """Return the kinds that a legend names: those of a later step only where there are any."""
-    seen = {kind for bar in bars for kind, count in bar.counts.items() if count}
-    return [kind for kind in KINDS if kind[0] in seen or kind[0] not in LATER]
-
-
-def stack(counts: Mapping[str, int], widest: int) -> list[Piece]:
-    """Return the pieces of a stacked bar.
-
-    Args:
-        counts: neurons by kind.
-        widest: neurons that fill a whole bar.
-    """
-    pieces, start = [], 0.0
-    for kind, _, _ in KINDS:
-        count = int(counts.get(kind, 0))
-        if count:
-            length = BAR * count / max(widest, 1)
-            pieces.append(Piece(kind, count, start, length))
-            start += length
-    return pieces
-
-
-def bar(part: float | None, whole: float | None) -> float:
-    """Return the length of a bar that stands for a part of a whole, at most 1.25 bars long."""
-    return 0.0 if not part or not whole else min(BAR * part / whole, 1.25 * BAR)
-
-
-def frame(drawn: Map) -> tuple[float, float, float, float]:
-    """Return where a map's region is on it: left, top, width and height, in its pixels."""
-
-    def place(axis: Axis, value: float, length: int) -> float:
-        return (value - axis.low) / (axis.high - axis.low) * length
-
-    left, right = (place(drawn.across, at, COLUMNS) for at in (drawn.across.from_, drawn.across.to))
-    bottom, top = (place(drawn.along, at, ROWS) for at in (drawn.along.from_, drawn.along.to))
-    # A region that is thin in one of the inputs still has to be seen.
-    return left, ROWS - top, max(right - left, 1.0), max(top - bottom, 1.0)
-
-
-def thousands(value: float) -> str:
-    """Return a whole number with thin spaces between its groups of three digits."""
-    return f"{value:,.0f}".replace(",", "\u202f")
-
-
-def short(value: float | None, digits: int = 4) -> str:
-    """Return a number in few digits; a dash for None."""
-    if value is None:
-        return DASH
-    value += 0.0  # no -0
-    grouped = 10.0 ** min(digits, 4) <= abs(value) < 1e7
-    return (thousands(value) if grouped else f"{value:.{digits}g}").replace("-", "\u2212")
-
-
-def upward(value: float | None, digits: int = 4) -> str:
-    """Return an upper bound in few digits, rounded up; a dash for None."""
-    return DASH if value is None else above(value, digits).replace("-", "\u2212")
-
-
-def downward(value: float | None, digits: int = 4) -> str:
-    """Return a lower bound in few digits, rounded down; a dash for None."""
-    return DASH if value is None else below(value, digits).replace("-", "\u2212")
-
-
-def sentence(text: str) -> str:
-    """Return a line with a capital in front and a full stop behind."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
-def seconds(value: float | None) -> str:
-    """Return seconds for people; a dash for none."""
-    if not value:
-        return DASH
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 0.05 else "< 0.1"
-
-
-def _data(pixels: Pixels) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
-
-
-def _saved(cut: Record) -> float:
-    """Return which share of the multiply-adds went."""
-    return 1.0 - float(cut["after"]["multiply_adds"]) / max(1, int(cut["before"]["multiply_adds"]))
-
-
-def _in_order(counts: Iterator[Record]) -> list[str]:
-    order = ("sample", "interval", "linear", "optimised", "attack", "split", "lp", "milp")
-    seen = {name for count in counts for name, value in count.items() if value}
-    return [*(name for name in order if name in seen), *sorted(seen - set(order))]
+    replace_with(path, page(build([run_of(record)])).encode())

@@ -55,8 +55,13 @@ class Batch:
     report: Path | None
 
 
-def refuse_single(net: Path | None, regions: Sequence[str]) -> None:
-    """Raise InputError where a network or a region is named beside a batch."""
+def refuse_single(net: Path | None, regions: Sequence[str], proof: Path | None = None) -> None:
+    """Raise InputError where a network, a region or a proof is named beside a batch."""
+    if proof is not None:
+        raise InputError(
+            f"--proof {proof}: goes with a network and its regions; simplify one row by itself for "
+            "its proof"
+        )
     if net is not None:
         raise InputError(f"{net}: with --batch the table names the networks; take one of both away")
     if regions:

@@ -28,11 +28,16 @@ from .comparison import (
 )
 from .options import Arithmetic, Exit, Options, Pick, Side, cores
 from .record import write_record
-from .targets import check_targets
+from .targets import PROOFS, check_targets
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..engine.discrepancy import Discrepancy
+    from .proof import Made
+
+ROOM = Fraction(1, 2**20)
+"""Part by which the distance that a proof states is larger than the one that was found: what is
+attained is not shown again by bounds that round."""
 
 RESERVE = 0.3
 """Seconds of the time limit that are kept for what follows an answer."""
@@ -61,6 +66,7 @@ class Order:
         workers: threads; None for as many as cores.
         limit: wall time, seconds; 0 is answered at once.
         began: when the command did, on `time.monotonic`.
+        proof: where a proof goes; None for nowhere.
     """
 
     first: Path
@@ -76,6 +82,7 @@ class Order:
     workers: int | None = None
     limit: float = math.inf
     began: float = field(default_factory=time.monotonic)
+    proof: Path | None = None
 
     def __post_init__(self) -> None:
         """Check that the options ask one question, and their numbers."""
@@ -92,6 +99,10 @@ class Order:
             )
         if self.gap is not None and not (self.gap >= 0 and math.isfinite(self.gap)):
             raise InputError(f"--gap {self.gap:g}: give a share that is 0 or more")
+        if self.proof is not None and self.semantics is not Arithmetic.REAL:
+            raise InputError(
+                f"--proof {self.proof}: proofs speak of real arithmetic; take --semantics real"
+            )
         if self.workers is not None and not 1 <= self.workers <= 1024:
             raise InputError(f"--workers {self.workers}: give a number from 1 to 1024")
         distance("--epsilon", self.epsilon)
@@ -149,6 +160,7 @@ class Outcome:
         errors: of f's and of g's float evaluation, where it is meant.
         answer: to the claim.
         found: the enclosures, where these were asked for.
+        made: the proof, where one was asked for and there is something to prove.
     """
 
     end: Exit = Exit.UNKNOWN
@@ -158,6 +170,7 @@ class Outcome:
     errors: Errors | None = None
     answer: Answer | None = None
     found: Discrepancy | None = None
+    made: Made | None = None
 
 
 def run(order: Order, options: Options) -> Exit:
@@ -172,12 +185,22 @@ def run(order: Order, options: Options) -> Exit:
     from .comparison_record import comparison_record, say
 
     files = [Path(order.region)] if Path(order.region).suffix else []
-    check_targets([("--json", options.json, ())], [order.first, order.second, *files])
+    check_targets(
+        [("--json", options.json, ()), ("--proof", order.proof, PROOFS)],
+        [order.first, order.second, *files],
+    )
     outcome = Outcome()
 
     def told(outcome: Outcome) -> Exit:
+        terminal = Terminal.of(options)
         record = comparison_record(order, options, outcome)
-        say(order, outcome, record, Terminal.of(options))
+        record["proof_file"] = None
+        say(order, outcome, record, terminal)
+        if outcome.made is not None and order.proof is not None:
+            from .proof import keep, words
+
+            record["proof_file"] = kept = keep(outcome.made, order.proof)
+            terminal.say(words(kept))
         write_record(record, options.json)
         return outcome.end
 
@@ -188,6 +211,7 @@ def run(order: Order, options: Options) -> Exit:
     try:
         with alarm(order.patience(), late if owns(order.began) else None):
             _work(order, options, outcome)
+            _prove(order, outcome)
     except OutOfTime:
         outcome.reason = "" if outcome.end in (Exit.DONE, Exit.REFUTED) else LIMIT
     except KeyboardInterrupt:
@@ -222,6 +246,32 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
         outcome.end = Exit.DONE
     else:
         outcome.reason = INTERRUPTED if outcome.found.interrupted and order.left() > 0.0 else LIMIT
+
+
+def _prove(order: Order, outcome: Outcome) -> None:
+    """Make the proof that is asked for, of what was found."""
+    if order.proof is None or outcome.pair is None or outcome.end is not Exit.DONE:
+        return
+    from ..engine.proofs.form import SameBest, Within
+    from .proof import patience, proof_of_pair
+
+    claims: list[Within | SameBest]
+    size = outcome.pair.first.network.size_out
+    if order.epsilon is not None:
+        chosen = tuple(dict.fromkeys(order.outputs)) or tuple(range(size))
+        claims = [Within(distance("--epsilon", order.epsilon) or Fraction(0), chosen)]
+    elif order.top1 is not None:
+        sign = 1 if order.top1 is Pick.MAX else -1
+        claims = [SameBest(sign, distance("--band", order.band) or Fraction(0), size)]
+    else:
+        assert outcome.found is not None
+        claims = [
+            Within(Fraction(span.proved) * (1 + ROOM), (index,))
+            for index, span in enumerate(outcome.found.outputs)
+        ]
+    spent = time.monotonic() - order.began
+    left = order.left() if math.isfinite(order.limit) else None
+    outcome.made = proof_of_pair(outcome.pair, claims, patience(spent, left))
 
 
 def _judge(order: Order, outcome: Outcome, answer: Answer) -> None:

@@ -14,7 +14,7 @@ from ..engine.discrepancy import Norm, Span
 from ..engine.rounding import RUNTIME_ASSUMPTION, float_above
 from ..engine.verdict import Refuted
 from .comparison import EQUAL, GAP, Member, Pair
-from .options import Arithmetic, Exit, Options
+from .options import TIES, Arithmetic, Exit, Options
 from .record import Record, envelope, network_record, number, region_record
 from .terminal import Terminal, above, below
 
@@ -25,12 +25,6 @@ Point = tuple[Fraction, ...]
 
 WIDEST = 12
 """Inputs up to which points are printed for people."""
-
-TIES = (
-    "It fails where an output of f passes all others by more than the band and another output of g "
-    "passes g's value of that output; where f has a tie nothing is asked of g, and a tie of g "
-    "between its best and f's best is allowed."
-)
 
 
 def comparison_record(order: Order, options: Options, outcome: Outcome) -> Record:

@@ -85,6 +85,7 @@ def cut_record(cut: Cut) -> Record:
         ],
         "output": {"path": str(cut.target), "sha256": cut.digest},
         "seconds": cut.seconds,
+        "proof_file": None,
     }
 
 

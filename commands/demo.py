@@ -13,7 +13,7 @@ from ..benchmarks.controllers.table import Winner
 from ..engine.formats.onnx_runtime import Runtime
 from ..engine.network import Network
 from ..redundancy.phase import Effort
-from ..report import Chapter, write_report
+from ..report import Seen, write_report
 from .cut import Cut, make_cut
 from .cut_record import cut_record
 from .maps import Names, winners
@@ -46,7 +46,8 @@ def run(folder: Path, families: Sequence[Family], every: bool, options: Options)
     check_folder("--output", networks_folder)
     with terminal.progress("warming up; the first time takes half a minute"):
         branch(options.seed)
-    chapters: list[Chapter] = []
+    controllers: list[Record] = []
+    seen: list[Seen] = []
     for entry in chosen:
         network, cuts = entry.network(), []
         runtime = Runtime(entry.path)
@@ -68,27 +69,20 @@ def run(folder: Path, families: Sequence[Family], every: bool, options: Options)
                 )
             left -= 1
             _tell(what, cuts[-1], terminal)
-        chapters.append(_chapter(entry, network, cuts))
+        controllers.append(_controller(entry, network, cuts))
+        seen.append(_seen(entry, network, cuts))
     record = envelope(
         "demo",
         options,
         Exit.DONE,
         time.monotonic() - began,
-        controllers=[
-            {
-                "name": chapter.name,
-                "title": chapter.title,
-                "network": chapter.network,
-                "cuts": chapter.cuts,
-            }
-            for chapter in chapters
-        ],
+        controllers=controllers,
         report=str(page),
     )
-    write_report(page, chapters, record)
+    write_report(page, record, seen)
     write_record(record, options.json)
-    for chapter in chapters:
-        _print(chapter, terminal)
+    for controller in controllers:
+        _print(controller, terminal)
     terminal.say(
         "Each simplified network equals its original at every point of its region, in real "
         "arithmetic; open neurons could not be decided in time and were kept."
@@ -117,27 +111,36 @@ def _tell(what: str, cut: Cut, terminal: Terminal) -> None:
         sys.stderr.write(f"{what}: {before} -> {after} neurons in {cut.seconds:.1f} s\n")
 
 
-def _chapter(entry: Controller, network: Network, cuts: list[Cut]) -> Chapter:
+def _controller(entry: Controller, network: Network, cuts: list[Cut]) -> Record:
+    """Return what the record says of a controller and its cuts."""
+    force = f"{entry.previous.title} in force"
+    return {
+        "name": entry.name,
+        "title": entry.title if force in entry.title else f"{entry.title}; {force}",
+        "network": network_record(network) | {"path": entry.path.name},
+        "cuts": [cut_record(cut) for cut in cuts],
+    }
+
+
+def _seen(entry: Controller, network: Network, cuts: list[Cut]) -> Seen:
+    """Return the maps of the regions, and what the inputs are called."""
     names = Names(entry.inputs, entry.units, tuple(a.title for a in Advisory))
     smallest = entry.winner is Winner.SMALLEST
     maps = [
         winners(network, cut.after, cut.plan.phases.region, smallest, names, (0, 1)) for cut in cuts
     ]
-    said = network_record(network) | {"path": entry.path.name}
-    force = f"{entry.previous.title} in force"
-    title = entry.title if force in entry.title else f"{entry.title}; {force}"
     labels = tuple(f"{n}, {u}" for n, u in zip(entry.inputs, entry.units, strict=True))
-    return Chapter(entry.name, title, said, [cut_record(cut) for cut in cuts], maps, labels)
+    return Seen(maps, labels)
 
 
-def _print(chapter: Chapter, terminal: Terminal) -> None:
-    network = chapter.network
+def _print(controller: Record, terminal: Terminal) -> None:
+    network = controller["network"]
     terminal.say()
     terminal.table(
-        f"{chapter.name}: {network['neurons']} ReLU neurons, {network['parameters']} parameters, "
-        f"{network['multiply_adds']} multiply-adds",
+        f"{controller['name']}: {network['neurons']} ReLU neurons, {network['parameters']} "
+        f"parameters, {network['multiply_adds']} multiply-adds",
         ("region", "neurons", *PHASES, "parameters", "multiply-adds", *TIMES, "s"),
-        [_row(cut) for cut in chapter.cuts],
+        [_row(cut) for cut in controller["cuts"]],
     )
 
 

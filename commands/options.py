@@ -98,6 +98,14 @@ class Pick(StrEnum):
     MAX = "max"
 
 
+TIES = (
+    "It fails where an output of f passes all others by more than the band and another output of g "
+    "passes g's value of that output; where f has a tie nothing is asked of g, and a tie of g "
+    "between its best and f's best is allowed."
+)
+"""What the same best output means where two are equally good."""
+
+
 class Amount(StrEnum):
     """How much work to spend on a region."""
 

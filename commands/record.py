@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -76,6 +77,20 @@ def write_record(record: Record, path: Path | None) -> None:
         sys.stdout.write(text)
     else:
         replace_with(path, text.encode())
+
+
+def digest(path: Path, options: Options) -> str | None:
+    """Return the SHA-256 of a file as it is now, hexadecimal.
+
+    None where no record is wanted, and where the file is a pipe, is gone or cannot be read.
+    """
+    if options.json is None or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def number(value: float | Fraction | None) -> float | None:

@@ -22,7 +22,7 @@ from .cut_table import tell
 from .options import Amount, Exit, Keep, Options, Side, cores
 from .record import Record, envelope, network_record, write_record
 from .selftest import branch, claims
-from .targets import NETWORKS, check_targets, distinct, each_target, slug
+from .targets import NETWORKS, PROOFS, check_targets, distinct, each_target, slug
 from .terminal import Terminal
 
 SECONDS = {Amount.QUICK: 10.0, Amount.USUAL: 120.0, Amount.LONG: 3600.0}
@@ -77,6 +77,7 @@ class Order:
         units: of the regions' limits.
         spending: how much to spend.
         report: where the report goes; None for nowhere.
+        proof: where proofs go, named as `output` is; None for nowhere.
     """
 
     net: Path
@@ -86,6 +87,7 @@ class Order:
     units: Side = Side.NETWORK
     spending: Spending = field(default_factory=Spending)
     report: Path | None = None
+    proof: Path | None = None
 
 
 def run(order: Order, options: Options) -> Exit:
@@ -95,9 +97,11 @@ def run(order: Order, options: Options) -> Exit:
         [label_of(text) or f"region{index}" for index, text in enumerate(order.regions, start=1)]
     )
     targets = each_target(order.output, labels)
+    proofs = [None] * len(targets) if order.proof is None else each_target(order.proof, labels)
     check_targets(
         [
             *(("--output", target, NETWORKS) for target in targets),
+            *(("--proof", proof, PROOFS) for proof in proofs),
             ("--report", order.report, (".html", ".htm")),
             ("--json", options.json, ()),
         ],
@@ -119,7 +123,7 @@ def run(order: Order, options: Options) -> Exit:
                     network,
                     region,
                     target,
-                    effort=order.spending.effort(options, began, len(regions) - index),
+                    effort=_effort(order, options, began, len(regions) - index),
                     runtime=runtime,
                     aim=aim,
                     explain=order.spending.explain,
@@ -128,6 +132,7 @@ def run(order: Order, options: Options) -> Exit:
             )
         records.append(cut_record(cuts[-1]))
         tell(cuts[-1], records[-1], terminal)
+        records[-1]["proof_file"] = _proved(cuts[-1], proofs[index], options, began, terminal)
     record = envelope(
         "simplify",
         options,
@@ -143,6 +148,30 @@ def run(order: Order, options: Options) -> Exit:
         terminal.say(f"Report: {order.report}")
     write_record(record, options.json)
     return Exit.DONE
+
+
+def _effort(order: Order, options: Options, began: float, left: int) -> Effort:
+    """Return the effort for the next region: half of its time where a proof is to follow."""
+    effort = order.spending.effort(options, began, left)
+    if order.proof is None or options.timeout is None:
+        return effort
+    return replace(effort, seconds=0.5 * effort.seconds)
+
+
+def _proved(
+    cut: Cut, target: Path | None, options: Options, began: float, terminal: Terminal
+) -> Record | None:
+    """Make and keep the proof of a cut, if it is asked for; return what a record says of it."""
+    if target is None:
+        return None
+    from .proof import keep, patience, proof_of_cut, words
+
+    left = None if options.timeout is None else began + options.timeout - time.monotonic()
+    with terminal.progress("proof"):
+        made = proof_of_cut(cut, patience(cut.seconds, left), options.seed)
+    kept = keep(made, target)
+    terminal.say(words(kept))
+    return kept
 
 
 def single(net: Path | None, regions: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
@@ -195,11 +224,10 @@ def wish_record(wish: Wish, aim: Aim) -> Record:
 
 
 def _report(order: Order, network: Network, cuts: list[Cut], record: Record) -> None:
-    from ..report import Chapter, write_report
+    from ..report import Seen, write_report
     from .maps import winners
 
     assert order.report is not None
     smallest = order.wish.keep is Keep.ARGMIN
     maps = [winners(network, cut.after, cut.plan.phases.region, smallest) for cut in cuts]
-    chapter = Chapter(Path(network.origin.path).name, "", record["network"], record["cuts"], maps)
-    write_report(order.report, [chapter], record)
+    write_report(order.report, record, [Seen(maps)])

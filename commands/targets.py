@@ -11,6 +11,7 @@ from pathlib import Path
 from ..engine.errors import FileError, InputError
 
 NETWORKS = (".onnx", ".nnet")
+PROOFS = (".proof",)
 STANDARD_OUTPUT = Path("-")
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..engine.answer import INTERRUPTED, Answer, Effort
 from ..engine.claim import Claim
@@ -24,9 +24,12 @@ from ..engine.verdict import Proved, Refuted, Unknown
 from .assignment import Assigned, assignment, assignment_record, holds, store
 from .clock import OutOfTime, alarm, owns
 from .options import Device, Exit, Options, Semantics
-from .record import Record, envelope, number, write_record
+from .record import Record, digest, envelope, number, write_record
 from .settle import Settled, settle
-from .targets import STANDARD_OUTPUT, check_folder, check_targets
+from .targets import PROOFS, STANDARD_OUTPUT, check_folder, check_targets
+
+if TYPE_CHECKING:
+    from .proof import Made
 
 RESERVE = 0.3
 """Seconds of the time limit that are kept for what follows an answer."""
@@ -52,6 +55,7 @@ class Order:
         semantics: whose arithmetic is meant.
         limit: wall time, seconds; 0 is answered at once.
         began: when the command did, on `time.monotonic`.
+        proof: where a proof goes; None for nowhere.
     """
 
     query: Path
@@ -60,6 +64,7 @@ class Order:
     semantics: Semantics = Semantics.DECLARED
     limit: float = math.inf
     began: float = field(default_factory=time.monotonic)
+    proof: Path | None = None
 
     def left(self) -> float:
         """Return the seconds that the engines have left."""
@@ -78,6 +83,8 @@ class Outcome:
         files: of what.
         settled: how it was answered.
         assigned: the counterexample.
+        made: the proof, where one was asked for and there is something to prove.
+        kept: what a record says of it.
     """
 
     word: str = "unknown"
@@ -87,6 +94,8 @@ class Outcome:
     files: Files | None = None
     settled: Settled | None = None
     assigned: Sequence[Assigned] = ()
+    made: Made | None = None
+    kept: Record | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +167,7 @@ def run(order: Order, options: Options) -> Exit:
         InputError: the query or a network cannot be used.
     """
     sources = [order.query, *(Path(text.partition("=")[2] or text) for text in order.networks)]
-    check_targets([("--json", options.json, ())], sources)
+    check_targets([("--json", options.json, ()), ("--proof", order.proof, PROOFS)], sources)
     if order.store is not None:
         check_folder("--serialise-assignments", order.store)
     outcome = Outcome()
@@ -170,16 +179,23 @@ def run(order: Order, options: Options) -> Exit:
     try:
         with alarm(order.left() + RESERVE / 2, late if owns(order.began) else None):
             _work(order, options, outcome)
+            _prove(order, outcome)
     except OutOfTime:
-        outcome.word, outcome.reason, outcome.assigned = TIMED_OUT, LIMIT, ()
+        if outcome.word != "unsat":  # what is known stays known, whatever becomes of its proof
+            outcome.word, outcome.reason, outcome.assigned = TIMED_OUT, LIMIT, ()
     except KeyboardInterrupt:
-        outcome.word, outcome.reason, outcome.assigned = "unknown", INTERRUPTED, ()
+        if outcome.word != "unsat":
+            outcome.word, outcome.reason, outcome.assigned = "unknown", INTERRUPTED, ()
     return _told(order, options, outcome)
 
 
 def _told(order: Order, options: Options, outcome: Outcome) -> Exit:
     """Print and write what became of a query; return how the command ends."""
     end = ENDS[outcome.word]
+    if outcome.made is not None and order.proof is not None:
+        from .proof import keep
+
+        outcome.kept = keep(outcome.made, order.proof)
     _show(order, options, outcome)
     write_record(_record(order, options, outcome, end), options.json)
     return end
@@ -203,6 +219,17 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
                 outcome.word, outcome.reason = TIMED_OUT, LIMIT
         case _ as never:
             assert_never(never)
+
+
+def _prove(order: Order, outcome: Outcome) -> None:
+    """Make the proof that is asked for, where no input satisfies the query."""
+    if order.proof is None or outcome.word != "unsat" or outcome.files is None:
+        return
+    from .proof import patience, proof_of_query
+
+    left = order.left() if math.isfinite(order.limit) else None
+    spent = time.monotonic() - order.began
+    outcome.made = proof_of_query(outcome.files, patience(spent, left))
 
 
 def _stands(files: Files, settled: Settled, assigned: Sequence[Assigned]) -> bool:
@@ -251,6 +278,12 @@ def _words(order: Order, options: Options, outcome: Outcome) -> list[str]:
     if answer.note:
         words.append(answer.note[0].upper() + answer.note[1:] + ".")
     words.append(f"{answer.boxes} boxes, {seconds:.2f} s.")
+    if outcome.kept is not None:
+        from .proof import words as of_proof
+
+        words.append(of_proof(outcome.kept))
+        if outcome.settled is not None and outcome.settled.semantics != "real":
+            words.append("The proof speaks of real arithmetic alone, not of how floats round.")
     return words
 
 
@@ -267,6 +300,7 @@ def _record(order: Order, options: Options, outcome: Outcome, end: Exit) -> Reco
             "path": str(order.query),
             "version": claim.version if claim else None,
             "cases": len(claim.cases) if claim else None,
+            "sha256": digest(order.query, options),
         },
         networks=[
             {
@@ -274,6 +308,7 @@ def _record(order: Order, options: Options, outcome: Outcome, end: Exit) -> Reco
                 "relation": declared.relation or None,
                 "target": None if declared.target is None else names[declared.target],
                 "path": str(files.paths[index]) if files else None,
+                "sha256": digest(files.paths[index], options) if files else None,
             }
             for index, declared in enumerate(claim.networks if claim else ())
         ],
@@ -285,6 +320,7 @@ def _record(order: Order, options: Options, outcome: Outcome, end: Exit) -> Reco
         reason=outcome.reason or None,
         note=answer.note or None,
         boxes=answer.boxes,
+        proof_file=outcome.kept,
         attained=number(answer.attained),
         reach=number(answer.reach),
         assignment=assignment_record(outcome.assigned, names) if outcome.assigned else None,

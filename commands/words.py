@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Amount, Choosing, Device, Keep, Line, Side
+from .options import Amount, Arithmetic, Choosing, Device, Keep, Line, Pick, Side
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Json = Annotated[
@@ -74,6 +74,14 @@ Lines = Annotated[
         "outputs least."
     ),
 ]
+Proof = Annotated[
+    Path | None,
+    typer.Option(
+        "--proof",
+        metavar="FILE.proof",
+        help="Write a proof of the answer that `secateur check` checks, where it is proved.",
+    ),
+]
 Until = Annotated[
     str | None,
     typer.Option(
@@ -91,4 +99,61 @@ Workers = Annotated[
 ]
 Page = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a report as one .html file.")
+]
+
+First = Annotated[Path, typer.Argument(metavar="A", help="Network f: .onnx or .nnet.")]
+Second = Annotated[Path, typer.Argument(metavar="B", help="Network g: .onnx or .nnet.")]
+Where = Annotated[str, typer.Option(metavar="R", help=REGION)]
+Within = Annotated[
+    str | None, typer.Option(metavar="E", help="Ask whether |f - g| <= E on every output.")
+]
+Outputs = Annotated[
+    list[int] | None,
+    typer.Option(metavar="I", help="Ask that of this output; may be given again."),
+]
+Best = Annotated[Pick | None, typer.Option(help="Ask whether g has the same best output as f.")]
+Band = Annotated[
+    str | None, typer.Option(metavar="D", help="... where f prefers it by more than D.")
+]
+Gap = Annotated[
+    float | None,
+    typer.Option(metavar="G", help="Relative width of an enclosure; 0.01 when absent."),
+]
+Meant = Annotated[Arithmetic, typer.Option(help="Arithmetic that is meant.")]
+
+Records = Annotated[
+    list[Path], typer.Argument(metavar="RUN", help="Records that verbs wrote by --json.")
+]
+Written = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Report to write: .html, .md, .json or .pdf."
+    ),
+]
+Evidence = Annotated[
+    Path, typer.Argument(metavar="PROOF", help="Certificate, as a verb wrote it by --proof.")
+]
+Networks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--network",
+        metavar="FILE",
+        help="Network that the proof speaks of; given again for each, in its order. When absent, "
+        "files of the names that it states are looked for beside it.",
+    ),
+]
+Exactly = Annotated[
+    bool, typer.Option("--exact", help="Compute every bound in rational numbers; very slow.")
+]
+Tensors = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write the assignment as tensors into a folder."),
+]
+Declared = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=FILE",
+        help="Network that the query declares and its file, .onnx or .nnet; FILE alone where "
+        "there is one. May be given again.",
+    ),
 ]

@@ -21,19 +21,25 @@ WHY = {
 """What is wrong and the mend, for the error numbers that people meet."""
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path, most: int | None = None) -> bytes:
     """Return the bytes of a file.
 
     Args:
         path: of the file.
+        most: how many there may be; None for as many as there are.
 
     Raises:
         FileError: it is missing, a folder, or cannot be read.
+        FormatError: there are more.
     """
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read() if most is None else file.read(most + 1)
     except (OSError, ValueError) as error:
         raise _refusal(path, "read", error) from error
+    if most is not None and len(data) > most:
+        raise FormatError(f"{path}: this is larger than {most >> 20} MiB: name a smaller file")
+    return data
 
 
 def read_text(path: str | Path) -> str:

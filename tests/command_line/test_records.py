@@ -59,6 +59,7 @@ CUT = {
         }
     ],
     "proof": (dict, type(None)),
+    "proof_file": (dict, type(None)),
     "error": (dict, type(None)),
     "neurons": [
         {

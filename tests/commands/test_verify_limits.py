@@ -1,5 +1,6 @@
 """`secateur verify`: limits of time, interrupts, records, and what is refused."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -156,6 +157,10 @@ def test_the_alarm_rings_and_leaves_nothing_behind():
 # --- records --------------------------------------------------------------------------------------
 
 
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_the_record_says_what_was_asked_and_found(ask, absolute, tmp_path):
     record = tmp_path / "r.json"
     text = TWO.format("real").replace("[1])", "[1,1])").replace("X[0]", "X[0,0]")
@@ -164,10 +169,11 @@ def test_the_record_says_what_was_asked_and_found(ask, absolute, tmp_path):
     assert found["schema"] == "secateur.verify/1"
     assert found["verdict"] == "sat"
     assert (found["exit"], found["timeout"], found["vacuous"]) == (10, 9.0, False)
-    assert found["query"] == {"path": str(tmp_path / "query.vnnlib"), "version": 2, "cases": 1}
-    assert found["networks"] == [
-        {"name": "f", "relation": None, "target": None, "path": str(absolute)}
-    ]
+    query = tmp_path / "query.vnnlib"
+    whole = {"path": str(query), "version": 2, "cases": 1, "sha256": digest(query)}
+    assert found["query"] == whole
+    network = {"name": "f", "relation": None, "target": None, "path": str(absolute)}
+    assert found["networks"] == [network | {"sha256": digest(absolute)}]
     assert found["assignment"][0] == {
         "name": "X",
         "network": "f",

@@ -1,0 +1,1 @@
+"""Reports of runs: built once as plain data from records, written as html, md, json or pdf."""
