@@ -282,6 +282,23 @@ def report(
 
 
 @app.command()
+def serve(
+    runs: words.Shown,
+    port: words.Port = 8765,
+    json: words.Json = None,
+    timeout: words.Timeout = None,
+    seed: words.Seed = 0,
+    device: words.On = Device.CPU,
+    quiet: words.Quiet = False,
+) -> int:
+    """Show runs, their rows and proofs as pages for this machine alone; changes nothing."""
+    options = _options(json, timeout, seed, device, quiet)
+    from .commands.serve import run
+
+    return run(runs, port, options)
+
+
+@app.command()
 def check(
     proof: words.Evidence,
     network: words.Networks = None,

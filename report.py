@@ -31,6 +31,7 @@ __all__ = [
     "Seen",
     "bar",
     "build",
+    "fit",
     "frame",
     "read_runs",
     "render",
@@ -97,10 +98,15 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
         FileError: one cannot be read.
         FormatError: one is no record, or one that no report is made of.
     """
-    return [_fit(read_run(path)) for path in paths]
+    return [fit(read_run(path)) for path in paths]
 
 
-def _fit(run: Run) -> Run:
+def fit(run: Run) -> Run:
+    """Return a record of a verb that a report is made of.
+
+    Raises:
+        FormatError: it is of another verb or version.
+    """
     known = EDITIONS.get(run.verb)
     if known is None:
         raise FormatError(

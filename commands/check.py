@@ -114,7 +114,11 @@ def _lines(
         word = "Not checked" if end is Exit.UNKNOWN else "Not proved"
         return [*lines, f"{word}: {path}: {reason}."]
     lines.append("Proved:")
-    lines += [f"  {at}. {text}" for at, text in enumerate(checked.sentences, 1)]
+    if checked.proof.simplified is None:
+        lines += [f"  {at}. {text}" for at, text in enumerate(checked.sentences, 1)]
+    else:  # what it rests on is for those who read the record
+        steps = len(checked.sentences) - 1
+        lines += [f"  {checked.sentences[0]}", f"  It rests on {steps} lemmas, all checked too."]
     lines.append("of the files")
     lines += [
         f"  {shown(file.name)}, {file.size} bytes, SHA-256 {file.digest}" for file in checked.files

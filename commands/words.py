@@ -130,6 +130,16 @@ Written = Annotated[
         "--output", "-o", metavar="FILE", help="Report to write: .html, .md, .json or .pdf."
     ),
 ]
+Shown = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUNS", help="Folders, or records that verbs wrote by --json, and proofs."
+    ),
+]
+Port = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=65535, help="Port of 127.0.0.1; 0 for any that is free."),
+]
 Evidence = Annotated[
     Path, typer.Argument(metavar="PROOF", help="Certificate, as a verb wrote it by --proof.")
 ]

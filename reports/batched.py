@@ -76,8 +76,8 @@ def batched(run: Run, room: Room | None = None) -> Chapter:
             )
         ),
         body=(
-            Section("Where the neurons went", tuple(_picture(done, room))),
-            Section("Every row", tuple(_table(rows, [word for word, _ in steps], room))),
+            Section("Where the neurons went", tuple(picture(done, room))),
+            Section("Every row", tuple(listing(rows, [word for word, _ in steps], room))),
         ),
         trusted=Points(
             trusted(
@@ -113,7 +113,8 @@ def _answer(part: Part, rows: Sequence[Part], steps: Sequence[tuple[str, int]]) 
     return Text(said), Text(held, Style.STRONG), Text("Of rows that failed nothing is claimed.")
 
 
-def _picture(done: Sequence[Part], room: Room) -> list[Block]:
+def picture(done: Sequence[Part], room: Room) -> list[Block]:
+    """Return where the neurons of the rows that are done went."""
     if not done:
         return [Text("No row is done.")]
     if len(done) > room.drawn:
@@ -137,7 +138,12 @@ def _name(row: Part) -> str:
     return f"{row.count('line')}: {network}, {row.words('name')}"
 
 
-def _table(rows: Sequence[Part], steps: Sequence[str], room: Room) -> list[Block]:
+def listing(rows: Sequence[Part], steps: Sequence[str], room: Room) -> list[Block]:
+    """Return a table of rows, with what each of some steps removed.
+
+    Raises:
+        FormatError: a row lacks what the table shows of it.
+    """
     first = set(range(min(len(rows), room.listed)))
     listed = [r for i, r in enumerate(rows) if i in first or r.words("state") != "done"]
     columns = (

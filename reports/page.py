@@ -16,7 +16,7 @@ NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 def page(report: Report) -> str:
     """Return a report as HTML."""
     template = environment().get_template("report.html.j2")
-    return template.render(report=report, kind=_kind, inline=inline)
+    return template.render(report=report, kind=kind_of, inline=inline)
 
 
 def inline(svg: str) -> Markup:
@@ -24,7 +24,7 @@ def inline(svg: str) -> Markup:
     return Markup(svg.replace(NAMESPACE, "", 1).strip())
 
 
-def _kind(block: Block) -> str:
+def kind_of(block: Block) -> str:
     """Return the name that the template knows a block by."""
     match block:
         case Text():

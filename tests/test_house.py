@@ -18,7 +18,7 @@ STANDS_ON = {
     "slicing": {"engine", "redundancy", "compression"},
 }
 FILES = [path for folder in STANDS_ON for path in sorted((ROOT / folder).rglob("*.py"))]
-ROOF = ("benchmarks", "commands", "reports")
+ROOF = ("benchmarks", "browse", "commands", "reports")
 BESIDE = [path for folder in ROOF for path in (ROOT / folder).rglob("*.py")]
 SHIPPED = [*FILES, *sorted(BESIDE)]
 

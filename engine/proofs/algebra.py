@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import gcd, lcm
 from typing import assert_never
 
 import numpy as np
@@ -36,17 +37,24 @@ class AlgebraError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """``constant + sum parts``, up to a radius.
+    """``(constant + sum parts) / denominator``, up to a radius; whole numbers are quick to add.
 
     Attributes:
-        parts: coefficients by element: an input or a ReLU.
-        constant: exact.
+        parts: whole coefficients by element, an input or a ReLU; none is 0.
+        constant: whole.
+        denominator: above 0.
         radius: the value is no farther from that anywhere in the box.
     """
 
-    parts: Mapping[int, Fraction]
-    constant: Fraction
+    parts: Mapping[int, int]
+    constant: int
+    denominator: int = 1
     radius: Fraction = Fraction(0)
+
+    @classmethod
+    def multiple(cls, element: int, factor: Fraction, radius: Fraction = Fraction(0)) -> Affinity:
+        """Return a multiple of an element, by a factor that is not 0."""
+        return cls({element: factor.numerator}, 0, factor.denominator, radius)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,11 @@ class _Elements:
 
     Attributes:
         most: bound on the magnitude of each in the box.
-        before: pre-activations of the ReLUs; None for an input.
-        known: elements by their pre-activation, scaled so that its first coefficient is 1 or -1.
+        known: elements by their pre-activation's coprime coefficients, and what these are to be
+            multiplied by.
     """
 
     most: list[Fraction] = field(default_factory=list)
-    before: list[Affinity | None] = field(default_factory=list)
     known: dict[tuple[object, ...], tuple[int, Fraction]] = field(default_factory=dict)
 
 
@@ -123,7 +130,7 @@ class _Walk:
         layer = self.system.nodes[node]
         match layer:
             case Input(size=size):
-                return [self._element(0, index, None) for index in range(size)]
+                return [self._element(0, index) for index in range(size)]
             case Affine(source=source, weight=weight, bias=bias):
                 return self._affine(self.values[source], weight, bias)
             case Activation(source=source):
@@ -159,7 +166,7 @@ class _Walk:
             )
             return _total([(slope, value)], shift)
         if not value.parts:
-            return Affinity({}, max(value.constant, Fraction(0)), value.radius)
+            return Affinity({}, max(value.constant, 0), value.denominator, value.radius)
         alike = self.matches.get((node, neuron))
         if alike is not None:
             return self._matched(value, alike)
@@ -176,61 +183,69 @@ class _Walk:
             raise FormatError("a neuron is matched with what is no ReLU, or not by a scale above 0")
         element, ratio, before = found
         far = self._size(_less(value, _total([(alike.scale, before)])))
-        return Affinity({element: ratio * alike.scale}, Fraction(0), far)
+        return Affinity.multiple(element, ratio * alike.scale, far)
 
     def _exact(self, node: int, neuron: int, value: Affinity) -> Affinity:
         """Return a ReLU as what it is of an earlier one, or as a new element."""
-        lead = abs(next(part for _, part in sorted(value.parts.items())))
-        known = self.elements.known
-        for sign in (1, -1):
-            found = known.get(_key(value, sign * lead))
-            if found is None:
-                continue
-            element, other = found
-            ratio = lead / other
+        known, scale = self.elements.known, _scale(value)
+        found = known.get(_key(value, 1))
+        if found is not None:
+            element, ratio = found[0], scale / found[1]
             self.relus[node, neuron] = element, ratio, value
-            whole = Affinity({element: ratio}, Fraction(0))
-            if sign > 0:
-                return whole
-            del self.relus[node, neuron]  # it is no multiple
+            return Affinity.multiple(element, ratio)
+        found = known.get(_key(value, -1))
+        if found is not None:  # relu(-z) = relu(z) - z
+            whole = Affinity.multiple(found[0], scale / found[1])
             return _total([(Fraction(1), whole), (Fraction(1), value)])
-        out = self._element(node, neuron, value)
-        known[_key(value, lead)] = len(self.elements.most) - 1, lead
+        out = self._element(node, neuron)
+        known[_key(value, 1)] = len(self.elements.most) - 1, scale
         self.relus[node, neuron] = len(self.elements.most) - 1, Fraction(1), value
         return out
 
-    def _element(self, node: int, index: int, before: Affinity | None) -> Affinity:
+    def _element(self, node: int, index: int) -> Affinity:
         most = float(self.bounds.most[node][0, index])
         if not np.isfinite(most):
             raise AlgebraError("the values of a layer have no bound")
         self.elements.most.append(Fraction(most))
-        self.elements.before.append(before)
-        return Affinity({len(self.elements.most) - 1: Fraction(1)}, Fraction(0))
+        return Affinity.multiple(len(self.elements.most) - 1, Fraction(1))
 
     def _size(self, value: Affinity) -> Fraction:
         """Return a bound on a value's magnitude in the box, by the elements' magnitudes."""
-        whole = abs(value.constant) + value.radius
+        whole = Fraction(abs(value.constant))
         for element, part in value.parts.items():
             whole += abs(part) * self.elements.most[element]
-        return whole
+        return whole / value.denominator + value.radius
 
 
 def _total(parts: list[tuple[Fraction, Affinity]], constant: Fraction = Fraction(0)) -> Affinity:
     """Return a sum of multiples."""
-    out: dict[int, Fraction] = {}
+    common = lcm(
+        constant.denominator, *(factor.denominator * value.denominator for factor, value in parts)
+    )
+    whole = constant.numerator * (common // constant.denominator)
+    out: dict[int, int] = {}
     radius = Fraction(0)
     for factor, value in parts:
-        constant += factor * value.constant
-        radius += abs(factor) * value.radius
+        times = factor.numerator * (common // (factor.denominator * value.denominator))
+        whole += times * value.constant
+        if value.radius:
+            radius += abs(factor) * value.radius
         for element, part in value.parts.items():
-            out[element] = out.get(element, Fraction(0)) + factor * part
-    return Affinity({at: part for at, part in out.items() if part}, constant, radius)
+            out[element] = out.get(element, 0) + times * part
+    return Affinity({at: part for at, part in out.items() if part}, whole, common, radius)
 
 
 def _less(one: Affinity, two: Affinity) -> Affinity:
     return _total([(Fraction(1), one), (Fraction(-1), two)])
 
 
-def _key(value: Affinity, scale: Fraction) -> tuple[object, ...]:
-    parts = tuple((at, part / scale) for at, part in sorted(value.parts.items()))
-    return (value.constant / scale, *parts)
+def _scale(value: Affinity) -> Fraction:
+    """Return what a value's coprime coefficients are to be multiplied by; above 0."""
+    return Fraction(gcd(value.constant, *value.parts.values()), value.denominator)
+
+
+def _key(value: Affinity, sign: int) -> tuple[object, ...]:
+    """Return the coprime coefficients of a value or of its negative."""
+    by = sign * gcd(value.constant, *value.parts.values())
+    parts = tuple((at, part // by) for at, part in sorted(value.parts.items()))
+    return (value.constant // by, *parts)

@@ -9,20 +9,37 @@ the coefficients, and of what the values or lines reach on the box.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, assert_never
+from typing import Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .lines import MORE, TINY, length, unit
+from .lines import MORE, TINY, Apart, Lines, length, unit
 from .model import Affine, Concat, Input, Select, Sum
-from .system import Activation, Pair
-
-if TYPE_CHECKING:
-    from .bound import Bounds
+from .system import Activation, Pair, System
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+
+class Known(Protocol):
+    """What has to be known on boxes of all that forms pass on their way."""
+
+    system: System
+    ends: dict[int, tuple[Array, Array]]
+    lines: dict[int, Lines]
+    apart: dict[int, Apart]
+    later: dict[int, Pair]
+    once: dict[int, bool]
+    reach: dict[int, Array]
+
+    def size(self, node: int) -> Array:
+        """Return bounds on the lengths of a node's values, ``(boxes,)``."""
+        ...
+
+    def blamed(self, node: int, gap: Array, box: Index) -> Array:
+        """Return gaps ``(forms, neurons)`` of an activation as parts of inputs."""
+        ...
 
 
 class Backwards:
@@ -30,7 +47,7 @@ class Backwards:
 
     def __init__(
         self,
-        bounds: Bounds,
+        bounds: Known,
         start: Iterable[tuple[int, Array]],
         box: Index,
         *,
@@ -104,7 +121,7 @@ class Backwards:
         if self.bounds.once[node]:
             wide[:, indices] = row
             return wide
-        np.add.at(wide, (slice(None), indices), row)
+        np.add.at(wide.T, indices, row.T)
         self._lose(indices.size, length(row), self.bounds.size(node))
         return wide
 
@@ -129,9 +146,7 @@ class Backwards:
     def _pair(self, node: int, pair: Pair) -> None:
         """Replace twin activations by lines, shared parts of their coefficients by those apart."""
         first, second = self.carried.pop(pair.first, None), self.carried.pop(pair.second, None)
-        sizes = [
-            None if row is None else length(row) for row in (first, second)
-        ]
+        sizes = [None if row is None else length(row) for row in (first, second)]
         if first is not None and second is not None and self.twins:
             self._split(node, pair, first, second, sizes)
         for at, row, size in zip((pair.first, pair.second), (first, second), sizes, strict=True):

@@ -43,7 +43,8 @@ class Bounds:
 
         Args:
             system: the networks.
-            lower, upper: ``(boxes, inputs)`` closed, finite.
+            lower: ``(boxes, inputs)`` closed, finite.
+            upper: the same.
             known: bounds of nodes that are known already, ``(boxes, size)``.
             moves: whether to keep how far inputs move undecided neurons, for `blame`.
         """
@@ -111,7 +112,7 @@ class Bounds:
         moves = self.moves.get(node)
         if moves is None:
             return np.zeros((box.size, self.system.sizes[0]))
-        return np.einsum("ij,ijk->ik", gap, moves[box, : gap.shape[1]])
+        return np.asarray(np.einsum("ij,ijk->ik", gap, moves[box, : gap.shape[1]]))
 
     def size(self, node: int) -> Array:
         """Return bounds on the lengths of a node's values, ``(boxes,)``."""
@@ -158,13 +159,13 @@ class Bounds:
             case Sum(sources=several):
                 low = sum((ends[one][0] for one in several[1:]), start=ends[several[0]][0])
                 high = sum((ends[one][1] for one in several[1:]), start=ends[several[0]][1])
-                error = unit(len(several)) * sum(self.most[one] for one in several) + TINY
+                size = np.sum([self.most[one] for one in several], axis=0)
+                error = unit(len(several)) * size + TINY
                 low, high = low - error, high + error
                 self.centre[node] = np.sum([self.centre[one] for one in several], axis=0)
             case Concat(sources=several):
                 low, high = (
-                    np.concatenate([ends[one][side] for one in several], axis=1)
-                    for side in (0, 1)
+                    np.concatenate([ends[one][side] for one in several], axis=1) for side in (0, 1)
                 )
                 self.centre[node] = np.concatenate([self.centre[at] for at in several], axis=1)
             case Select(source=source, indices=indices):
@@ -215,9 +216,7 @@ class Bounds:
             self._move(node, box, neuron, far)
         self._set(source, low, high)
 
-    def _signed(
-        self, parts: list[tuple[int, Index, Array]], box: Index
-    ) -> tuple[Array, Array]:
+    def _signed(self, parts: list[tuple[int, Index, Array]], box: Index) -> tuple[Array, Array]:
         """Return lower bounds of sums of signed values.
 
         Args:

@@ -33,7 +33,8 @@ def mixed(constant: Array, slopes: Array, low: Array, high: Array) -> Array:
     Args:
         constant: ``(pairs, planes)``.
         slopes: ``(pairs, planes, inputs)``.
-        low, high: ``(pairs, inputs)``.
+        low: ``(pairs, inputs)``.
+        high: the same.
 
     Returns:
         ``(pairs, planes)``, not negative, of sum 1.
@@ -70,7 +71,8 @@ def excluded(base: Array, slopes: Array, low: Array, high: Array) -> tuple[Array
     Args:
         base: ``(planes,)`` the least value of what has to be above 0 to exclude.
         slopes: ``(planes, inputs)``.
-        low, high: ``(planes, inputs)``.
+        low: ``(planes, inputs)``.
+        high: the same.
 
     Returns:
         ``(planes, inputs)`` twice: the parts that are left, as shares of the width from below.
@@ -89,9 +91,11 @@ def cuts(begin: Array, end: Array, blame: Array, low: Array, high: Array) -> tup
     """Return at which input to cut boxes, and where.
 
     Args:
-        begin, end: ``(boxes, inputs)`` the part of each box that is not excluded along an input.
+        begin: ``(boxes, inputs)`` the part of each box that is not excluded along an input.
+        end: the same.
         blame: ``(boxes, inputs)`` how much is to be gained by halving an input.
-        low, high: ``(boxes, inputs)``.
+        low: ``(boxes, inputs)``.
+        high: the same.
 
     Returns:
         ``(boxes,)`` each; the axis is -1 where a box cannot be cut.
@@ -104,7 +108,9 @@ def cuts(begin: Array, end: Array, blame: Array, low: Array, high: Array) -> tup
     at = middle[rows, axis]
     gone = np.where(apart, np.maximum(begin, 1.0 - end), -1.0)
     other = gone.argmax(axis=1)
-    share = np.where(begin[rows, other] > 1.0 - end[rows, other], begin[rows, other], end[rows, other])
+    share = np.where(
+        begin[rows, other] > 1.0 - end[rows, other], begin[rows, other], end[rows, other]
+    )
     there = low[rows, other] + share * (high - low)[rows, other]
     take = (gone[rows, other] >= HOPEFUL) & (low[rows, other] < there) & (there < high[rows, other])
     axis, at = np.where(take, other, axis), np.where(take, there, at)

@@ -33,8 +33,10 @@ class Dyadic:
         least = int(powers[used].min()) if used.any() else 0
         shifts = np.where(used, powers - least, 0)
         out = np.empty(values.shape, dtype=object)
-        flat = [one << by for one, by in zip(digits.ravel().tolist(), shifts.ravel().tolist(),
-                                             strict=True)]
+        flat = [
+            one << by
+            for one, by in zip(digits.ravel().tolist(), shifts.ravel().tolist(), strict=True)
+        ]
         out.ravel()[:] = flat
         return cls(out, least - 53)
 

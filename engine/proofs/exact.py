@@ -107,7 +107,7 @@ class Exact:
                         begin = end
                 case Select(source=source, indices=indices):
                     wide = np.zeros((forms, self.system.sizes[source]), dtype=object)
-                    np.add.at(wide, (slice(None), indices), taken.whole)
+                    np.add.at(wide.T, indices, taken.whole.T)
                     carry(source, Dyadic(wide, taken.power))
                 case _:
                     assert_never(layer)

@@ -92,7 +92,8 @@ class Tests:
 
         Args:
             bounds: of the boxes.
-            box, form: ``(entries,)`` what to look at.
+            box: ``(entries,)`` where to look at a form.
+            form: ``(entries,)``.
         """
         least, above = self.limits(form)
         found, _ = self.lower(bounds, box, form)

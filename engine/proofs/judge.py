@@ -147,7 +147,6 @@ class _Walk:
                 f"case {self.forms[int(form[at])].case}"
             )
 
-
     def _exactly(
         self, nodes: Index, bounds: Bounds, kept: dict[int, Index], box: Index, form: Index
     ) -> NDArray[np.bool_]:

@@ -111,9 +111,7 @@ def lines_around(layer: Activation, low: Array, high: Array) -> Lines:
         largest = max(1.0, float(np.abs(slope).max()))
     reach = most * largest
     reach[:, :used] += above if low_at is None else np.maximum(above, np.abs(low_at))
-    return Lines(
-        used, under, change, above, low_at, length(reach), largest, gap_low, gap_high
-    )
+    return Lines(used, under, change, above, low_at, length(reach), largest, gap_low, gap_high)
 
 
 def lines_apart(
@@ -122,9 +120,11 @@ def lines_apart(
     """Return lines around differences of twin ReLUs.
 
     Args:
-        low, high: ``(boxes, neurons)`` bounds of the differences of their pre-activations.
+        low: ``(boxes, neurons)`` lower bounds of the differences of their pre-activations.
+        high: upper bounds.
         open_: where both are ReLUs, not both of them decided.
-        first, second: the neurons' own lines.
+        first: the neurons' own lines.
+        second: those of their twins.
         order: for each neuron of the first its twin.
     """
     wide = high - low

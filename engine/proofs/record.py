@@ -120,8 +120,7 @@ class _Search:
         for form in (*singles(negated), *forms):
             self._add(form)
         self.given = [
-            [form for form in self.forms if form.case == case]
-            for case in range(len(negated.cases))
+            [form for form in self.forms if form.case == case] for case in range(len(negated.cases))
         ]
         # Cases by how many forms they were given.
         several: dict[int, list[list[int]]] = {}
@@ -166,18 +165,18 @@ class _Search:
     def _look(self, some: list[int]) -> bool:
         """Bound boxes, note what is excluded, and split the others; False where one cannot be."""
         low, high = np.stack([self.low[n] for n in some]), np.stack([self.high[n] for n in some])
-        known, left = np.stack([self.known[n] for n in some]), np.stack([self.left[n] for n in some])
+        known = np.stack([self.known[n] for n in some])
+        left = np.stack([self.left[n] for n in some])
         bounds, kept = self.thinner.bounds(low, high, known, moves=True)
         before, first = left.copy(), len(self.entries)
         open_ = self._close(some, left, bounds, low, high)
         rest = np.flatnonzero(left.any(axis=1))
         if rest.size:
             # What is excluded on a box that a checker need not bound waits for the boxes inside.
-            wait = {some[at] for at in rest.tolist() if self.depth[some[at]] % PASSING}
-            for at in rest.tolist():
-                if some[at] in wait:
-                    left[at] = before[at]
-            self.entries[first:] = [one for one in self.entries[first:] if one[0] not in wait]
+            wait = [at for at in rest.tolist() if self.depth[some[at]] % PASSING]
+            left[wait] = before[wait]
+            gone = {some[at] for at in wait}
+            self.entries[first:] = [one for one in self.entries[first:] if one[0] not in gone]
             axis, cut = self._cuts(open_, bounds, low, high)
             if (axis[rest] < 0).any():
                 return False
@@ -187,7 +186,8 @@ class _Search:
                 onward = passed[at].copy() if self.depth[node] % PASSING == 0 else self.known[node]
                 self._halve(node, int(axis[at]), float(cut[at]), left[at], onward)
         for node in some:  # free the memory
-            self.low[node] = self.high[node] = self.left[node] = self.known[node] = low[0, :0]
+            self.low[node] = self.high[node] = self.known[node] = np.zeros(0)
+            self.left[node] = np.zeros(0, np.bool_)
         return True
 
     def _close(
@@ -259,7 +259,7 @@ class _Search:
     ) -> _Open:
         """Return pairs with sums of their case's atoms, weighted so that the sum is high."""
         low, high = low[found.box], high[found.box]
-        usable = np.isfinite(rooms).all(axis=1)
+        usable = np.asarray(np.isfinite(rooms).all(axis=1))
         rooms = np.where(usable[:, None], rooms, -1.0)
         corner = np.where(slopes > 0.0, low[:, None], high[:, None])
         constant = rooms - (slopes * corner).sum(axis=2)
@@ -279,9 +279,7 @@ class _Search:
             total += weight * np.array(form.weights)
         return self._add(Form(case, tuple(total.tolist())))
 
-    def _cuts(
-        self, open_: _Open, bounds: Bounds, low: Array, high: Array
-    ) -> tuple[Index, Array]:
+    def _cuts(self, open_: _Open, bounds: Bounds, low: Array, high: Array) -> tuple[Index, Array]:
         """Return where to cut each box; see `choose.cuts`."""
         blame, (boxes, inputs) = np.zeros(low.shape), low.shape
         begin, end = np.ones((boxes, inputs)), np.zeros((boxes, inputs))

@@ -56,7 +56,8 @@ class Thinner:
         """Return bounds on boxes, and which neurons of each thinned activation they speak of.
 
         Args:
-            lower, upper: ``(boxes, inputs)``.
+            lower: ``(boxes, inputs)``.
+            upper: the same.
             known: ``(boxes, 2, neurons)`` bounds of pre-activations on larger boxes.
             moves: as of `Bounds`.
         """
@@ -71,9 +72,7 @@ class Thinner:
             layer, pair = self.activations[at], pairs.get(at)
             dead, free = self._state(at, layer, least, most)
             if pair is not None:
-                other = self._state(
-                    pair.second, self.activations[pair.second], least, most
-                )
+                other = self._state(pair.second, self.activations[pair.second], least, most)
                 dead, free = dead & other[0][pair.order], free & other[1][pair.order]
             front, back = np.flatnonzero(~dead & ~free), np.flatnonzero(~dead & free)
             kept[at] = np.concatenate([front, back]) if front.size + back.size else np.zeros(1, int)

@@ -203,9 +203,7 @@ def test_weights_below_0_are_refused():
     given_ = sharp("query", 1)[0]
     (lemma,) = given_.proof.lemmas
     claim = bolder(lemma.claim, Fraction(8))  # every row is below 0 everywhere, and -row above it
-    forms = tuple(
-        replace(form, weights=tuple(-one for one in form.weights)) for form in lemma.forms
-    )
+    forms = tuple(replace(form, weights=(-1,) * len(form.weights)) for form in lemma.forms)
     none = np.zeros(len(forms), np.int64)
     tree = Tree(np.array([-1]), np.zeros(1), none, np.arange(len(forms)))
     proof = replace(given_.proof, lemmas=(replace(lemma, claim=claim, forms=forms, tree=tree),))
