@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ..engine.agreement import Best
 from ..engine.errors import UnsupportedError
-from ..engine.network import Network, Piecewise, State
+from ..engine.network import Affine, Network, Node, Piecewise, State
+from ..engine.operators import Dense
 from ..engine.proofs.algebra import AlgebraError
 from ..engine.proofs.asked import all_twins, read_files
 from ..engine.proofs.form import (
@@ -198,6 +199,7 @@ class _Making:
             assert isinstance(node.layer, Piecewise)
             assert isinstance(now, Piecewise)
             there = (now.state == State.RELU) & (node.layer.state != State.RELU)
+            there &= ~self._constant(node)
             for neuron in np.flatnonzero(there).tolist():
                 slopes = _SLOPES[State(int(node.layer.state[neuron]))]
                 out.append(Line(*self._named(node.name, neuron, after=True), *slopes))
@@ -217,6 +219,13 @@ class _Making:
                 indices.append(index)
                 done += some
         return tuple(indices)
+
+    def _constant(self, node: Node) -> NDArray[np.bool_]:
+        """Return which neurons of a layer read nothing: algebra knows what these are."""
+        source = self.plan.fold.after.by_name[node.sources[0]].layer
+        if isinstance(source, Affine) and isinstance(source.operator, Dense):
+            return np.asarray(~source.operator.weight.any(axis=1))
+        return np.zeros(node.size, np.bool_)
 
     def _limits(self, lines: Sequence[Line], file: int) -> Limits:
         model = self.models[file]

@@ -29,6 +29,9 @@ Words = Mapping[str, object]
 LEAF = -1
 """The axis of a node that is not split."""
 
+EQUAL = -1
+"""The form of an entry that excludes all cases, as both networks are one function on its box."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -214,7 +217,7 @@ class Tree:
     Attributes:
         axis: ``(nodes,)`` the input that a node is split at, `LEAF` for none.
         cut: ``(nodes,)`` where; both halves hold it. 0 for a leaf.
-        node, form: ``(entries,)`` at which node which form excludes its case.
+        node, form: ``(entries,)`` at which node which form excludes its case, or `EQUAL`.
     """
 
     axis: Index
@@ -354,7 +357,7 @@ def check_tree(tree: Tree, forms: Sequence[Form], inputs: int) -> None:
         raise FormatError("a cut of the tree is no number")
     if ((tree.node < 0) | (tree.node >= nodes)).any():
         raise FormatError("an entry speaks of a node that is not there")
-    if ((tree.form < 0) | (tree.form >= len(forms))).any():
+    if ((tree.form < EQUAL) | (tree.form >= len(forms))).any():
         raise FormatError("an entry speaks of a form that is not there")
 
 

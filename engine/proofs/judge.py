@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from .bound import Bounds
 from .exact import Exact, Sides
 from .exclusion import Tests, test_of
-from .form import Lemma, check_tree
+from .form import EQUAL, Lemma, check_tree
 from .model import FormatError, Model
 from .negation import negation
+from .same import Same, same_of
 from .system import System, system_of
 from .thin import Thinner
 from .tree import boxes, left_over, outward, passing
@@ -67,7 +68,10 @@ def judge(
     for form in lemma.forms:
         watch()
         tests.add(test_of(system, negated, form))
-    walk = _Walk(lemma, system, tests, *boxes(lemma.tree, lower, upper), exact, watch)
+    same = same_of(lemma, models, system)
+    if same is None and (lemma.tree.form == EQUAL).any():
+        raise ProofError("an entry says that two networks are one where that shows nothing")
+    walk = _Walk(lemma, system, tests, same, *boxes(lemma.tree, lower, upper), exact, watch)
     walk.run()
 
 
@@ -79,12 +83,14 @@ class _Walk:
         lemma: Lemma,
         system: System,
         tests: Tests,
+        same: Same | None,
         low: Array,
         high: Array,
         exact: bool,
         watch: Callable[[], None],
     ) -> None:
         self.forms, self.tests, self.low, self.high = lemma.forms, tests, low, high
+        self.same = same
         self.exact, self.watch, self.size = exact, watch, together(system)
         self.thinner = Thinner(system, tests.nodes)
         self.passed: dict[int, dict[int, Sides]] = {}  # without rounding, if that is asked for
@@ -137,11 +143,20 @@ class _Walk:
         box = np.repeat(np.arange(nodes.size), count)
         skip = np.repeat(first - (np.cumsum(count) - count), count)
         form = self.form[skip + np.arange(box.size)]
-        holds = self.tests.passed(bounds, box, form)
+        holds = np.zeros(box.size, np.bool_)
+        rest = np.flatnonzero(form != EQUAL)
+        holds[rest] = self.tests.passed(bounds, box[rest], form[rest])
+        equal = np.flatnonzero(form == EQUAL)
+        if self.same is not None and equal.size:
+            holds[equal] = self.same.holds(bounds, kept, box[equal])
         if self.exact and holds.all():
             holds = self._exactly(nodes, bounds, kept, box, form)
         if not holds.all():
             at = int(np.flatnonzero(~holds)[0])
+            if form[at] == EQUAL:
+                raise ProofError(
+                    f"node {int(nodes[box[at]])}: the networks are not shown to be one function"
+                )
             raise ProofError(
                 f"node {int(nodes[box[at]])}: the bound of form {int(form[at])} does not exclude "
                 f"case {self.forms[int(form[at])].case}"
@@ -158,7 +173,10 @@ class _Walk:
             known = self.passed.get(above, {}) if above >= 0 else {}
             exact = Exact(bounds, at, self.thinner.known(known, kept))
             for entry in np.flatnonzero(box == at).tolist():
-                holds[entry] = self.tests.exactly(exact, int(form[entry]))
+                if form[entry] != EQUAL:
+                    holds[entry] = self.tests.exactly(exact, int(form[entry]))
+                elif self.same is not None:
+                    holds[entry] = self.same.exactly(exact, kept)
             if self.needed[node]:
                 self.passed[node] = self.thinner.known_on(known, exact, kept)
         return holds

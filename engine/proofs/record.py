@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from .bound import Bounds
 from .choose import cuts, excluded, mixed, whole
 from .exclusion import Tests, test_of
-from .form import LEAF, Form, Lemma, Negation, Tree
+from .form import EQUAL, LEAF, Form, Lemma, Negation, Tree
 from .judge import box_of, together
 from .model import Model
 from .negation import negation, singles
+from .same import Same, same_of
 from .system import System, system_of
 from .thin import Thinner
 from .tree import PASSING
@@ -65,7 +66,8 @@ def record(
     """
     begun = time.monotonic()
     system, negated = system_of(lemma, models), negation(lemma.claim)
-    search = _Search(system, negated, lemma.forms, *box_of(lemma))
+    same = same_of(lemma, models, system)
+    search = _Search(system, negated, lemma.forms, same, *box_of(lemma))
     done = search.run(begun + seconds, most)
     spent = Spent(len(search.axis), search.axis.count(LEAF), time.monotonic() - begun)
     if not done:
@@ -108,10 +110,11 @@ class _Search:
         system: System,
         negated: Negation,
         forms: Sequence[Form],
+        same: Same | None,
         lower: Array,
         upper: Array,
     ) -> None:
-        self.system, self.negated = system, negated
+        self.system, self.negated, self.same = system, negated, same
         self.tests = Tests(system)
         self.forms: list[Form] = []  # and the row of each
         self.rows: list[int] = []
@@ -169,6 +172,10 @@ class _Search:
         left = np.stack([self.left[n] for n in some])
         bounds, kept = self.thinner.bounds(low, high, known, moves=True)
         before, first = left.copy(), len(self.entries)
+        if self.same is not None:
+            equal = self.same.holds(bounds, kept, np.arange(len(some)))
+            self.entries += [(some[at], EQUAL) for at in np.flatnonzero(equal).tolist()]
+            left[equal] = False
         open_ = self._close(some, left, bounds, low, high)
         rest = np.flatnonzero(left.any(axis=1))
         if rest.size:
@@ -320,7 +327,9 @@ class _Search:
         new[old] = np.arange(old.size)
         entries = np.array(self.entries, dtype=np.int64).reshape(-1, 2)
         entries = entries[np.argsort(new[entries[:, 0]], kind="stable")]
-        used, form = np.unique(entries[:, 1], return_inverse=True)
+        used = np.unique(entries[:, 1])
+        used = used[used != EQUAL]
+        form = np.where(entries[:, 1] == EQUAL, EQUAL, np.searchsorted(used, entries[:, 1]))
         tree = Tree(
             axis[old].astype(np.int64),
             np.array(self.cut)[old],

@@ -132,9 +132,7 @@ def system_of(lemma: Lemma, models: Sequence[Model]) -> System:
         if sizes[ends[1]] != width or sorted(order.tolist()) != list(range(width)):
             raise FormatError(f"twin layers {twins.first[1]!r} and {twins.second[1]!r} do not fit")
         pairs.append(Pair(ends[0], ends[1], order))
-    return System(
-        tuple(nodes), tuple(sizes), tuple(pairs), _ordered(nodes, pairs), tuple(places)
-    )
+    return System(tuple(nodes), tuple(sizes), tuple(pairs), _ordered(nodes, pairs), tuple(places))
 
 
 def start(system: System, row: Row) -> Start:

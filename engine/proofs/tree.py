@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .form import LEAF, Form, Tree, children
+from .form import EQUAL, LEAF, Form, Tree, children
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -92,8 +92,9 @@ def left_over(tree: Tree, forms: Sequence[Form], cases: int) -> int | None:
         forms: which case each excludes.
         cases: how many there are.
     """
-    of = np.array([form.case for form in forms], dtype=np.int64)
+    of = np.array([*(form.case for form in forms), -1], dtype=np.int64)  # the last is of EQUAL
     entry_case = of[tree.form] if tree.form.size else np.zeros(0, np.int64)
+    whole = tree.node[tree.form == EQUAL]
     child, leaf = children(tree), tree.axis == LEAF
     for first in range(0, cases, _BITS):
         count = min(_BITS, cases - first)
@@ -101,6 +102,7 @@ def left_over(tree: Tree, forms: Sequence[Form], cases: int) -> int | None:
         done = np.zeros(tree.axis.size, dtype=np.uint64)
         bit = np.uint64(1) << (entry_case[here] - first).astype(np.uint64)
         np.bitwise_or.at(done, tree.node[here], bit)
+        done[whole] = np.uint64(2**64 - 1)
         for level in levels(tree):
             parents = np.arange(level.start, level.stop)
             parents = parents[~leaf[level]]
