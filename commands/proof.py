@@ -20,6 +20,7 @@ from ..engine.formats.bind import Files, bind
 from ..engine.formats.files import replace_with
 from ..engine.proofs.asked import all_twins, lemmas_of, read_files
 from ..engine.proofs.form import EMPTY, Lemma, Proof, SameBest, Subject, Within
+from ..engine.proofs.judge import ProofError, judge
 from ..engine.proofs.model import FormatError, Model
 from ..engine.proofs.negation import best_forms
 from ..engine.proofs.record import record
@@ -151,5 +152,9 @@ def _made(proof: Proof, models: Sequence[Model], until: float, begun: float) -> 
             return Made(None, str(error), time.monotonic() - begun)
         if found is None:
             return Made(None, LATE, time.monotonic() - begun)
+        try:
+            judge(found, models)
+        except ProofError as error:  # what is written has been checked
+            return Made(None, str(error), time.monotonic() - begun)
         lemmas.append(found)
     return Made(replace(proof, lemmas=tuple(lemmas)), "", time.monotonic() - begun)

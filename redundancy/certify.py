@@ -34,7 +34,7 @@ from ..engine.proofs.form import (
     Value,
     Within,
 )
-from ..engine.proofs.judge import ProofError
+from ..engine.proofs.judge import ProofError, judge
 from ..engine.proofs.model import Model, Relu
 from ..engine.proofs.negation import best_forms
 from ..engine.proofs.record import record
@@ -89,7 +89,10 @@ def certify(plan: Plan, written: Network, seconds: float, rng: np.random.Generat
         raise UnsupportedError(
             "--until: there are no proofs of hidden layers' values yet: leave one of both away"
         )
-    found = _Making(plan, written, began + seconds, rng).run()
+    try:
+        found = _Making(plan, written, began + seconds, rng).run()
+    except ProofError as error:  # what is given back has been checked
+        found = str(error)
     spent = time.monotonic() - began
     if isinstance(found, str):
         return Certified(None, found, spent)
@@ -248,6 +251,7 @@ class _Making:
         made, _ = record(asked, self.models, left)
         if made is None:
             return None
+        judge(made, self.models)
         self.lemmas.append(made)
         return len(self.lemmas) - 1
 
