@@ -1,10 +1,10 @@
 """What certificates cost: proving, recording evidence, and checking it.
 
 `python -m secateur.benchmarks.certificates --sample 12 --json rows.jsonl` takes ACAS Xu properties
-that hold and published pairs of networks that nobody found to differ, proves each with the engine on one
-thread, records a certificate, writes it, reads it again and checks it. Times are CPU times of this
-process: other work on the machine does not count. A run that was broken off goes on with the same
-`--json` file.
+that hold and published pairs of networks that nobody found to differ, proves each with the engine
+on one thread, records a certificate, writes it, reads it again and checks it. Times are CPU times
+of this process: other work on the machine does not count. A run that was broken off goes on with
+the same `--json` file.
 """
 
 from __future__ import annotations

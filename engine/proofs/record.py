@@ -33,6 +33,9 @@ Truths = NDArray[np.bool_]
 SPARE = 1e-9
 """Relative room that a bound must leave, so that it holds again when it is summed otherwise."""
 
+VAIN = 64
+"""Bounds that are computed without rounding in vain, before that is given up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -137,6 +140,7 @@ class _Search:
         self.left = [np.ones(len(negated.cases), np.bool_)]
         self.known = [self.thinner.nothing(1)[0]]
         self.entries: list[tuple[int, int]] = []
+        self.failed = 0  # bounds without rounding, in vain
         self.open = [0] if negated.cases else []
 
     def _add(self, form: Form) -> int:
@@ -241,10 +245,24 @@ class _Search:
     def _strike(self, some: list[int], left: Truths, found: _Open) -> Truths:
         """Note entries for what is excluded; return where that is."""
         closed = np.asarray(found.room >= 0.0)
+        self._meet(some, found, closed)
         for at in np.flatnonzero(closed).tolist():
             self.entries.append((some[int(found.box[at])], int(found.form[at])))
         left[found.box[closed], found.case[closed]] = False
         return closed
+
+    def _meet(self, some: list[int], found: _Open, closed: Truths) -> None:
+        """Look again, without rounding, at what misses by rounding alone: limits may be met."""
+        least, _ = self.tests.limits(found.row)
+        most = np.stack([np.maximum(abs(self.low[n]), abs(self.high[n])) for n in some])
+        size = 2.0 * np.abs(least) + (np.abs(found.slopes) * most[found.box]).sum(axis=1)
+        for at in np.flatnonzero(~closed & (found.room >= -2.0 * SPARE * size)).tolist():
+            if self.failed >= VAIN:
+                return
+            node = some[int(found.box[at])]
+            exact = self.thinner.alone(self.low[node], self.high[node])
+            closed[at] = self.tests.exactly(exact, int(found.row[at]))
+            self.failed += not closed[at]
 
     def _bound(self, bounds: Bounds, box: Index, row: Index) -> tuple[Array, Array]:
         """Return how far rows' bounds are above what excludes, and their slopes."""

@@ -87,6 +87,11 @@ class Thinner:
             nodes[layer.source] = part[:, 0], part[:, 1]
         return Bounds(system, lower, upper, nodes, moves=moves), kept
 
+    def alone(self, lower: Array, upper: Array) -> Exact:
+        """Return exact bounds on one box ``(inputs,)``, with nothing known of larger ones."""
+        bounds, kept = self.bounds(lower[None], upper[None], self.nothing(1))
+        return Exact(bounds, 0, self.known({}, kept))
+
     def passed_on(self, bounds: Bounds, kept: dict[int, Index], known: Array) -> Array:
         """Return what is known on boxes once they are bounded."""
         out = known.copy()
