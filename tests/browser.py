@@ -6,9 +6,13 @@ import shutil
 import struct
 import subprocess
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -22,7 +26,7 @@ OWN = "not an origin"
 """The initiator of what the browser asks for by itself, whatever page is open."""
 
 
-def browser():
+def browser() -> str:
     """Return the path of a browser, or skip."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -30,7 +34,9 @@ def browser():
     return found
 
 
-def look(page, folder, size=(500, 400)):
+def look(
+    page: Path, folder: Path, size: tuple[int, int] = (500, 400)
+) -> tuple[Pixels, list[str], list[str]]:
     """Return a picture of a page ``(rows, columns, 3)``, console lines and requested addresses."""
     picture, log = folder / "look.png", folder / "net.json"
     words = (
@@ -45,7 +51,7 @@ def look(page, folder, size=(500, 400)):
     return pixels(picture.read_bytes()), said, asked(log)
 
 
-def asked(log):
+def asked(log: Path) -> list[str]:
     """Return the addresses that the page in a log of the network asked for."""
     events = json.loads(log.read_text())["events"]
     given = [event.get("params", {}) for event in events]
@@ -53,7 +59,7 @@ def asked(log):
     return [one["url"] for one in given if "url" in one and one.get("initiator", OWN) != OWN]
 
 
-def pixels(data):
+def pixels(data: bytes) -> Pixels:
     """Return the pixels of a PNG of 8 bits, RGB or RGBA, not interlaced."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     chunks, at = [], 8
@@ -75,12 +81,12 @@ def pixels(data):
     return out[:, :, :3]
 
 
-def _unfiltered(kind, line, up):
+def _unfiltered(kind: int, line: Pixels, up: Pixels) -> Pixels:
     """Return a line of a PNG without its filter; see the PNG specification, chapter 9."""
     if kind == 0:
         return line
     if kind == 1:
-        return np.cumsum(line, axis=0, dtype=np.uint8)
+        return np.asarray(np.cumsum(line, axis=0, dtype=np.uint8))
     if kind == 2:
         return line + up
     out, left, corner = [], [0] * line.shape[1], [0] * line.shape[1]
@@ -95,11 +101,11 @@ def _unfiltered(kind, line, up):
     return np.array(out, np.uint8)
 
 
-def _paeth(a, b, c):
+def _paeth(a: int, b: int, c: int) -> int:
     guess = a + b - c
     return min((abs(guess - a), 0, a), (abs(guess - b), 1, b), (abs(guess - c), 2, c))[2]
 
 
-def complaints(said):
+def complaints(said: list[str]) -> list[str]:
     """Return the console lines without what the browser puts before them."""
     return [re.sub(r"^\[[^\]]*\]\s*", "", line) for line in said]

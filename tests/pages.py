@@ -4,6 +4,9 @@ import itertools
 import re
 from html.parser import HTMLParser
 
+Read = list[tuple[str, str | None]]
+Attributes = dict[str, str]
+
 VOID = {"meta", "br", "image", "rect", "path", "img", "link", "hr", "input"}
 
 
@@ -14,37 +17,39 @@ FETCH = {"script", "link", "iframe", "img", "object", "embed", "base", "form", "
 class Page(HTMLParser):
     """Collects the tags and the text of a page, and checks that tags close in order."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags, self.words, self.open = [], [], []
+        self.tags: list[tuple[str, Attributes]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
         self.feed(text)
         self.close()
         assert not self.open
 
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
+    def handle_starttag(self, tag: str, attrs: Read) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
+    def handle_startendtag(self, tag: str, attrs: Read) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
             assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.words.append(data)
 
     @property
-    def text(self):
+    def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
-    def named(self, tag):
+    def named(self, tag: str) -> list[Attributes]:
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-def needs_nothing(text):
+def needs_nothing(text: str) -> None:
     """Assert that a page fetches nothing: no script, no address, and a policy that forbids both."""
     page = Page(text)
     for tag, attrs in page.tags:
@@ -58,7 +63,7 @@ def needs_nothing(text):
     assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def reads_well(text):
+def reads_well(text: str) -> None:
     """Assert that a page can be read by ear: headings, pictures and tables say what they are."""
     page = Page(text)
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
@@ -77,11 +82,11 @@ def reads_well(text):
     assert len(page.named("caption")) == len(page.named("table"))
 
 
-def styles(text):
+def styles(text: str) -> list[str]:
     """Return the style sheets of a page."""
     return re.findall(r"<style>(.*?)</style>", text, flags=re.DOTALL)
 
 
-def variables(text):
+def variables(text: str) -> dict[str, str]:
     """Return the colours that the style of a page names."""
     return dict(re.findall(r"--(\w+):\s*(#[0-9a-fA-F]{6});", "".join(styles(text))))

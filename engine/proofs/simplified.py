@@ -37,6 +37,7 @@ def judge_simplified(proof: Proof, models: Sequence[Model]) -> None:
         raise FormatError("the proof says nothing of a simplified network")
     if len(models) != 2:
         raise FormatError(f"a simplification speaks of 2 files, not of {len(models)}")
+    _fits(one.claim, models)
     whole = tuple(range(len(one.lower)))
     first = _signs(proof, one, one.phases, 0, models)
     left = distance_of(one, models)
@@ -59,6 +60,19 @@ def judge_simplified(proof: Proof, models: Sequence[Model]) -> None:
         raise ProofError("the joint lemma speaks of other lines")
     _covered(before.lines, first, 0, models)
     _follows(one.claim, lemma.claim, left)
+
+
+def _fits(claim: Within | SameBest, models: Sequence[Model]) -> None:
+    """Raise FormatError where a claim speaks of other outputs than both networks have."""
+    counts = {model.sizes[model.output] for model in models}
+    if isinstance(claim, SameBest):
+        wrong = counts != {claim.outputs}
+    else:
+        wrong = not claim.outputs or not 0 <= min(claim.outputs) <= max(claim.outputs) < min(counts)
+    if wrong:
+        raise FormatError(
+            f"what is said speaks of other outputs than the {sorted(counts)} there are"
+        )
 
 
 def distance_of(one: Simplified, models: Sequence[Model]) -> Fraction:
