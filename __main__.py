@@ -73,15 +73,9 @@ def top(
 
 @app.command()
 def demo(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for all that is written.")
-    ] = Path("secateur-demo"),
-    family: Annotated[
-        list[Family] | None, typer.Option(help="Controllers to take; may be given again.")
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--every", help="Every network of a family, not just its first.")
-    ] = False,
+    output: words.Into = Path("secateur-demo"),
+    family: words.Families = None,
+    every: words.Every = False,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
@@ -319,12 +313,8 @@ def check(
 @app.command()
 def fetch(
     collection: Annotated[Collection, typer.Argument(help="What to fetch.")],
-    to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder; the collection's name when absent.")
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", metavar="DIR", help="Copy from a folder instead.")
-    ] = None,
+    to: words.To = None,
+    source: words.From = None,
     url: Annotated[str, typer.Option(metavar="URL", help="Address of the files.")] = ACASXU_URL,
     json: words.Json = None,
     timeout: words.Timeout = None,

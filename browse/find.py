@@ -83,6 +83,13 @@ class Root:
     typed: Path
     path: Path
 
+    def name(self, path: Path, alone: bool) -> str:
+        """Return what a file in it is called, or it itself; shorter where it is named alone."""
+        if path == self.path:
+            return str(self.typed)
+        inside = path.relative_to(self.path)
+        return str(inside if alone else self.typed / inside)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -123,7 +130,7 @@ def find(named: Sequence[Root]) -> Found:
     left = [ENTRIES]
     for root in named:
         for path, kind in _files(root, left):
-            item = _item(root, path, kind)
+            item = _item(root.name(path, len(named) == 1), path, kind)
             if item is None or item.key in found:
                 continue
             if len(found) == MOST:
@@ -164,13 +171,12 @@ def stamp_of(path: Path) -> Stamp | None:
     return Stamp(seen.st_mtime_ns, seen.st_size) if stat.S_ISREG(seen.st_mode) else None
 
 
-def _item(root: Root, path: Path, kind: Kind) -> Item | None:
+def _item(name: str, path: Path, kind: Kind) -> Item | None:
     stamp = stamp_of(path)
     if stamp is None:
         return None
-    shown = root.typed if path == root.path else root.typed / path.relative_to(root.path)
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return Item(key, path, cut(clean(str(shown)), NAME), kind, stamp)
+    return Item(key, path, cut(clean(name), NAME), kind, stamp)
 
 
 def _files(root: Root, left: list[int]) -> Iterator[tuple[Path, Kind]]:

@@ -13,13 +13,13 @@ from typing import Final
 
 from ..engine.errors import FormatError
 from ..engine.proofs import model
-from ..engine.proofs.form import Proof
-from ..engine.proofs.speech import exact, proof_words
+from ..engine.proofs.form import Claim, Proof
+from ..engine.proofs.speech import claim_words, exact, proof_words
 from ..engine.proofs.store import HEADER, MAGIC, read_proof
 from ..engine.proofs.words import fields, parse, shown, whole
 from ..reports.envelope import INPUTS
 from ..reports.tree import Block, Code, Facts, Gallery, Points, Section, Style, Table, Text
-from ..reports.wording import clean, cut, plural, thousands
+from ..reports.wording import clean, cut, name_of, plural, thousands
 from .find import Item
 from .trees import Shape, boxes_drawn, depths_drawn, shape_of
 
@@ -40,6 +40,9 @@ MARKS: Final = 2_000_000
 
 RAW: Final = 128 * 2**20
 """Bytes of arrays of a proof that is shown; a tree of a million boxes has about 20 million."""
+
+NAMED: Final = 4
+"""Networks that a line names."""
 
 SENTENCE: Final = 4_000
 """Letters of a sentence."""
@@ -98,7 +101,7 @@ def proof_page(data: bytes, item: Item, digest: str) -> ProofPage:
         *_notes(proof),
     )
     sizes = f"{plural(len(data), 'byte')}, {plural(len(proof.lemmas), 'lemma')}"
-    return ProofPage(f"What {clean(item.path.name)} says", sizes, said[0], sections)
+    return ProofPage(f"What {clean(item.path.name)} says", sizes, _brief(proof), sections)
 
 
 def _fits(data: bytes) -> None:
@@ -124,6 +127,18 @@ def _said(proof: Proof) -> tuple[str, ...]:
         return tuple(cut(clean(text), SENTENCE) for text in proof_words(few))
     except (ValueError, LookupError, ArithmeticError) as error:
         raise model.FormatError(f"it speaks of what is not in it ({error})") from None
+
+
+def _brief(proof: Proof) -> str:
+    """Return what is said first, without its box, of networks by the last parts of their names."""
+    claim: Claim
+    if proof.simplified is not None:
+        claim, networks = proof.simplified.claim, list(proof.files[:2])
+    else:
+        claim = proof.lemmas[0].claim
+        networks = [proof.files[one.file] for one in proof.lemmas[0].subjects[:NAMED]]
+    names = [f"N{at} = {name_of(file.name)}" for at, file in enumerate(networks)]
+    return f"{', '.join(names)}: {claim_words(claim)}"
 
 
 def _claims(proof: Proof, said: Sequence[str]) -> tuple[Block, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,25 +48,23 @@ def rows_page(data: bytes, item: Item) -> Rows:
     lines = data.split(b"\n")
     if len(lines) > MOST:
         raise FormatError(f"{item.path}: more than {MOST:,} lines are not shown here")
-    found: dict[str, Part] = {}
+    found: list[tuple[str, Part]] = []
     wrong: list[str] = []
     for number, line in enumerate(lines, 1):
         try:
-            for key, part in _outcome(line, item, number):
-                found[key] = part
+            found += _outcome(line, item, number)
         except FormatError as error:
             wrong.append(str(error))
-    if wrong and not found:
+    try:
+        rows = _last(found)
+        sections = _listed(rows)
+    except FormatError:  # all at once is quick, one by one tells which
+        rows = _last([(key, row) for key, row in found if _sound(row, wrong)])
+        sections = _listed(rows)
+    if wrong and not rows:
         raise FormatError(wrong[0])
-    rows = sorted(found.values(), key=lambda row: row.count("line"))
-    done = [row for row in rows if row.words("state") == "done"]
-    failed = len(rows) - len(done)
-    answer = f"{plural(len(done), 'row is', 'rows are')} done, {thousands(failed)} failed."
-    steps = [
-        step
-        for step in STEPS
-        if step == STEPS[0] or any(row.part("removed").count(step) for row in done)
-    ]
+    failed = sum(row.words("state") != "done" for row in rows)
+    answer = f"{plural(len(rows) - failed, 'row is', 'rows are')} done, {thousands(failed)} failed."
     texts = [Text(answer, Style.STRONG)]
     texts.append(
         Text(
@@ -78,7 +76,6 @@ def rows_page(data: bytes, item: Item) -> Rows:
     if wrong:
         said = f"{plural(len(wrong), 'line is', 'lines are')} no outcome; the first: {wrong[0]}"
         texts.append(Text(said))
-    room = Room()
     return Rows(
         f"Rows of the batch in {clean(item.path.parent.name)}",
         "Which neurons can be taken out, row by row?",
@@ -86,14 +83,45 @@ def rows_page(data: bytes, item: Item) -> Rows:
         bool(rows) and not failed and not wrong,
         (
             Section("The answer", tuple(texts), boxed=True),
-            Section("Where the neurons went", tuple(picture(done, room))),
-            Section("Every row", tuple(listing(rows, steps, room))),
+            *sections,
         ),
     )
 
 
+def _last(found: Sequence[tuple[str, Part]]) -> list[Part]:
+    """Return the last outcome of each key, in the order of the table of jobs."""
+    return sorted(dict(found).values(), key=lambda row: row.count("line"))
+
+
+def _listed(rows: Sequence[Part]) -> tuple[Section, ...]:
+    """Return the picture and the table of rows.
+
+    Raises:
+        FormatError: one of them lacks what is shown of it.
+    """
+    done = [row for row in rows if row.words("state") == "done"]
+    gone = [step for step in STEPS if any(row.part("removed").count(step) for row in done)]
+    steps, room = list(dict.fromkeys((STEPS[0], *gone))), Room()
+    return (
+        Section("Where the neurons went", tuple(picture(done, room))),
+        Section("Every row", tuple(listing(rows, steps, room))),
+    )
+
+
+def _sound(row: Part, wrong: list[str]) -> bool:
+    """Return whether a row has all that is shown of it; add what is wrong with it."""
+    try:
+        listing([row], STEPS, Room())
+        if row.words("state") == "done":
+            groups([row])
+    except FormatError as error:
+        wrong.append(str(error))
+        return False
+    return True
+
+
 def _outcome(line: bytes, item: Item, number: int) -> Iterator[tuple[str, Part]]:
-    """Yield the key and the outcome of a line, unless it is blank; check all that is shown."""
+    """Yield the key and the outcome of a line, unless it is blank."""
     if not line.strip():
         return
     where = f"{item.path}, line {number}"
@@ -102,7 +130,5 @@ def _outcome(line: bytes, item: Item, number: int) -> Iterator[tuple[str, Part]]
         raise FormatError(f"{where}: this is no outcome but a single value or a list")
     part = Part(where, "", value)
     part.count("line")
-    if part.one_of("state", ("done", "failed")) == "done":
-        groups([part])
-    listing([part], STEPS, Room())
+    part.one_of("state", ("done", "failed"))
     yield part.words("key"), part

@@ -155,7 +155,7 @@ def boxes_drawn(lemma: Lemma, shape: Shape, number: int) -> Figure | None:
     if len(wide) < 2:
         return None
     across, along = wide[:2]
-    some = _projected(lemma, (across, along), (lower, upper))
+    some = projected(lemma, (across, along))
     title = f"Boxes of lemma {number} along x{across} and x{along}"
     told = (
         f"x{across} from {short(lower[across])} to {short(upper[across])}, x{along} from "
@@ -178,15 +178,19 @@ def boxes_drawn(lemma: Lemma, shape: Shape, number: int) -> Figure | None:
     return Figure(title, told, svg, title, note)
 
 
-def _projected(
-    lemma: Lemma, axes: tuple[int, int], box: tuple[Sequence[float], Sequence[float]]
-) -> list[Drawn]:
-    """Return the boxes that end in the first levels of a tree, as they lie along two inputs."""
+def projected(lemma: Lemma, axes: tuple[int, int]) -> list[Drawn]:
+    """Return the boxes that end in the first levels of a tree, as they lie along two inputs.
+
+    Args:
+        lemma: whose tree it is; its box is wider than 0 along both, in float64.
+        axes: the two.
+    """
     tree = lemma.tree
-    child = children(tree)[: min(BOXES, tree.axis.size)]
-    count = child.size
+    count = min(BOXES, tree.axis.size)
+    count -= 1 - count % 2  # the first, and pairs of children
+    child = children(tree)
     spans: list[list[tuple[float, float]]] = [[] for _ in range(count)]
-    spans[0] = [(box[0][axis], box[1][axis]) for axis in axes]
+    spans[0] = [(float(lemma.lower[axis]), float(lemma.upper[axis])) for axis in axes]
     out = []
     for at in range(count):
         split, first = int(tree.axis[at]), int(child[at])
@@ -200,7 +204,6 @@ def _projected(
             where = min(max(float(tree.cut[at]), low), high)
             halves[0][which], halves[1][which] = (low, where), (where, high)
         spans[first], spans[first + 1] = halves
-        spans[at] = spans[0] if at == 0 else []
     return out
 
 

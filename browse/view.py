@@ -104,9 +104,10 @@ def view(item: Item) -> View:
                 return _run(item, data, digest)
             case Kind.ROWS:
                 rows = rows_page(data, item)
-                state = State.PROVED if rows.whole else State.UNKNOWN
+                # The file does not say how many rows are still to come: never all proved.
+                state = State.DONE if rows.whole else State.UNKNOWN
                 entry = _entry("rows", rows.question, rows.answer, state, digest)
-                return View(entry, rows.title, digest, None, rows.sections)
+                return View(entry, rows.title, f"SHA-256 {digest}", None, rows.sections)
             case Kind.PROOF:
                 proof = proof_page(data, item, digest)
                 entry = _entry("proof", proof.says, "run secateur check", State.UNCHECKED, digest)
@@ -130,8 +131,7 @@ def _run(item: Item, data: bytes, digest: str) -> View:
     first = report.chapters[0]
     verdicts = [chapter.verdict for chapter in report.chapters]
     state = State(next(one for one in WORST if one in verdicts).value)
-    question = _joined(first.question) if len(verdicts) == 1 else report.title
-    entry = _entry(run.verb, question, _answer(report.chapters), state, digest)
+    entry = _entry(run.verb, report.title, _answer(report.chapters), state, digest)
     subtitle = first.subtitle if len(verdicts) == 1 else ""
     return View(entry, report.title, subtitle, report)
 
@@ -140,10 +140,6 @@ def _answer(chapters: Sequence[Chapter]) -> str:
     if len(chapters) == 1:
         return chapters[0].answer[0].words
     return " ".join(f"{at}. {one.answer[0].words}" for at, one in enumerate(chapters, 1))
-
-
-def _joined(texts: Sequence[Text]) -> str:
-    return " ".join(text.words for text in texts)
 
 
 def _other(run: Run) -> View:
@@ -155,8 +151,8 @@ def _other(run: Run) -> View:
     ]
     answer = ": ".join(said) or ENDS.get(code, f"ended with {code}")
     state = ENDED.get(code, State.UNKNOWN)
-    if run.verb == "check" and code == 0:
-        state = State.PROVED
+    if run.verb == "check":  # what is not proved is not refuted
+        state = State.PROVED if code == 0 else State.UNKNOWN
     listed = part.texts("proved") if run.verb == "check" and part.has("proved") else ()
     envelope = {"schema", "command", "made", "versions", "seed", "device", "timeout", "seconds"}
     facts = tuple(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Amount, Arithmetic, Choosing, Device, Keep, Line, Pick, Side
+from .options import Amount, Arithmetic, Choosing, Device, Family, Keep, Line, Pick, Side
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Json = Annotated[
@@ -25,6 +25,16 @@ REGION = (
     "Region: a .vnnlib, .json or .csv file, net (the box that the network states) or "
     "lower:upper,lower:upper,..."
 )
+
+Into = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for all that is written.")
+]
+Families = Annotated[
+    list[Family] | None, typer.Option(help="Controllers to take; may be given again.")
+]
+Every = Annotated[
+    bool, typer.Option("--every", help="Every network of a family, not just its first.")
+]
 
 OneNet = Annotated[Path | None, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Regions = Annotated[
@@ -154,6 +164,12 @@ Networks = Annotated[
 ]
 Exactly = Annotated[
     bool, typer.Option("--exact", help="Compute every bound in rational numbers; very slow.")
+]
+To = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder; the collection's name when absent.")
+]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="Copy from a folder instead.")
 ]
 Tensors = Annotated[
     Path | None,
