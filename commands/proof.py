@@ -37,6 +37,7 @@ PATIENCE = 30.0
 TIMES = 20.0
 """... and so many times what the answer took."""
 
+NOTHING = "no input satisfies what the query says of inputs alone, so there is nothing to prove"
 LATE = "the checker's bounds did not show it in time"
 
 
@@ -75,6 +76,8 @@ def proof_of_query(files: Files, seconds: float) -> Made:
         asked = lemmas_of(question, read)
     except (UnsupportedError, FormatError) as error:
         return Made(None, str(error), time.monotonic() - begun)
+    if not asked:
+        return Made(None, NOTHING, time.monotonic() - begun)
     said = {"query": files.claim.name}
     return _made(Proof(read.files, tuple(asked), None, said), read.models, begun + seconds, begun)
 

@@ -30,20 +30,40 @@ Failing = list[tuple[Line, bool]]
 """Affine functions that all have to be at most 0, or below 0 where marked, for a claim to fail."""
 
 
-def true(lemma: Lemma, models: Sequence[Model]) -> bool:
-    """Return whether a lemma's claim holds everywhere in its box."""
-    size = len(lemma.lower)
-    zero = Line((Fraction(0),) * size, Fraction(0))
-    inputs = [
-        Line(tuple(Fraction(int(at == other)) for other in range(size)), Fraction(0))
-        for at in range(size)
-    ]
+Piece = tuple[tuple[HalfSpace, ...], Known]
+"""Walls around a part of the box, and what all layers are there."""
+
+
+def true(lemma: Lemma, models: Sequence[Model], found: Sequence[Piece] | None = None) -> bool:
+    """Return whether a lemma's claim holds everywhere in its box.
+
+    Args:
+        lemma: any, whatever its evidence.
+        models: of its files.
+        found: its `pieces`, where they are known already.
+    """
+    inputs = _inputs(lemma)
+    zero = inputs[0].times(Fraction(0))
     box = list(lemma.lower), list(lemma.upper)
-    for walls, known in _cells(list(enumerate(lemma.subjects)), models, inputs, (), {}, box):
+    for walls, known in pieces(lemma, models) if found is None else found:
         for failing in _failing(lemma.claim, known, inputs, zero):
             if _possible(failing, walls, *box):
                 return False
     return True
+
+
+def pieces(lemma: Lemma, models: Sequence[Model]) -> Iterator[Piece]:
+    """Yield parts of a lemma's box on which its networks are affine; they do not hang on its claim."""
+    box = list(lemma.lower), list(lemma.upper)
+    yield from _cells(list(enumerate(lemma.subjects)), models, _inputs(lemma), (), {}, box)
+
+
+def _inputs(lemma: Lemma) -> list[Line]:
+    size = len(lemma.lower)
+    return [
+        Line(tuple(Fraction(int(at == other)) for other in range(size)), Fraction(0))
+        for at in range(size)
+    ]
 
 
 def _cells(

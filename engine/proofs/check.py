@@ -207,6 +207,9 @@ def _cases(claim: Claim, models: Sequence[Model]) -> int:
         raise FormatError("it compares two networks, and names fewer")
     counts = {model.sizes[model.output] for model in models[:2]}
     if isinstance(claim, Within):
+        for index in claim.outputs:  # where networks are one, no row looks at them
+            if not 0 <= index < min(counts):
+                raise FormatError(f"it speaks of output {index}; there are {min(counts)}")
         return 2 * len(claim.outputs)
     if counts != {claim.outputs}:
         raise FormatError(

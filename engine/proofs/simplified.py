@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from .algebra import Alike, distance
+from .algebra import AlgebraError, Alike, distance
 from .form import EMPTY, Lemma, Limits, Line, Proof, SameBest, Simplified, Subject, Within
 from .judge import ProofError, box_of
 from .model import FormatError, Model, Relu
+from .speech import above
 from .system import Activation, System, system_of
 
 Signs = dict[tuple[int, int], tuple[bool, bool]]
@@ -94,6 +95,20 @@ def distance_of(one: Simplified, models: Sequence[Model]) -> Fraction:
         for match in one.matches
     }
     return distance(system, *box_of(lemma), matches)
+
+
+def _spoken(claim: Within | SameBest, models: Sequence[Model]) -> None:
+    """Raise FormatError where a claim speaks of other outputs than those that there are.
+
+    Without a joint lemma nothing else looks at them.
+    """
+    counts = sorted({model.sizes[model.output] for model in models})
+    if isinstance(claim, SameBest):
+        fits = counts == [claim.outputs]
+    else:
+        fits = bool(claim.outputs) and 0 <= min(claim.outputs) and max(claim.outputs) < counts[0]
+    if not fits:
+        raise FormatError(f"what is said speaks of other outputs; the networks have {counts}")
 
 
 def _activation(system: System, subject: int, name: str) -> int:

@@ -60,6 +60,15 @@ def test_a_query_with_a_counterexample_gets_none(one, call, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["proof_file"] is None
 
 
+def test_a_query_that_no_input_meets_has_nothing_to_prove(one, call, tmp_path):
+    text = QUERY.format(100).replace("(<= X_0 1.0)", "(<= X_0 -2.0)")
+    (tmp_path / "q.vnnlib").write_text(text)
+    words = ("--proof", tmp_path / "q.proof", "--json", tmp_path / "r.json", "--timeout", 30)
+    assert call("verify", tmp_path / "q.vnnlib", "--network", one, *words) == 0
+    assert not (tmp_path / "q.proof").exists()
+    assert "nothing" in json.loads((tmp_path / "r.json").read_text())["proof_file"]["reason"]
+
+
 @pytest.mark.parametrize(
     "asked", [("--epsilon", "4"), ("--top1", "max", "--band", "4"), ("--gap", "0.2")]
 )

@@ -1,0 +1,99 @@
+"""Pictures of trees: what is drawn is the tree, all of it, and nothing outside its box."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from proved import KINDS, made
+
+from secateur.browse.trees import BOXES, SIDE, boxes_drawn, depths_drawn, projected, shape_of
+from secateur.engine.proofs.form import LEAF, Tree
+from secateur.engine.proofs.model import FormatError
+
+
+@st.composite
+def lemmas(draw):
+    """Lemmas with trees that split inputs anywhere, also outside their boxes."""
+    lemma = made("within", 4).proof.lemmas[0]
+    inputs = draw(st.integers(2, 4))
+    wide = [draw(st.integers(1, 9)) for _ in range(inputs)]
+    axis, waiting = [], 1
+    while waiting:
+        split = len(axis) < 60 and draw(st.booleans())
+        axis.append(draw(st.integers(0, inputs - 1)) if split else LEAF)
+        waiting += 1 if split else -1
+    cuts = [draw(st.floats(-2, 11)) if one != LEAF else 0.0 for one in axis]
+    none = np.zeros(0, dtype=np.int64)
+    tree = Tree(np.array(axis, dtype=np.int64), np.array(cuts), none, none)
+    zeros, tops = (Fraction(0),) * inputs, tuple(map(Fraction, wide))
+    return replace(lemma, lower=zeros, upper=tops, tree=tree)
+
+
+@given(lemmas())
+def test_leaves_cover_the_picture_once_for_each_way_through_the_other_inputs(lemma):
+    shape = shape_of(lemma)
+    assert shape.nodes == lemma.tree.axis.size == sum(shape.splits) + sum(shape.ends)
+    assert shape.leaves == sum(shape.ends) == int((lemma.tree.axis == LEAF).sum())
+    assert shape.complete
+    some = projected(lemma, (0, 1))
+    assert len(some) == shape.leaves
+    assert all(one.leaf for one in some)
+    for one in some:
+        assert min(one.left, one.top, one.width, one.height) >= -1e-9
+        assert max(one.left + one.width, one.top + one.height) <= SIDE + 1e-9
+    area = sum(one.width * one.height for one in some) / SIDE**2
+    if set(shape.axes) <= {0, 1}:
+        assert area == pytest.approx(1.0)
+    else:
+        assert area >= 1.0 - 1e-9
+
+
+@given(lemmas(), st.integers(1, 20))
+def test_the_first_boxes_of_a_large_tree_cover_the_picture_too(lemma, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("secateur.browse.trees.BOXES", most)
+        some = projected(lemma, (0, 1))
+    assert len(some) <= most
+    assert sum(one.width * one.height for one in some) >= SIDE**2 * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_trees_are_drawn(kind):
+    lemma = made(kind, 4).proof.lemmas[0]
+    shape = shape_of(lemma)
+    for figure in (depths_drawn(shape, 1), boxes_drawn(lemma, shape, 1)):
+        assert figure is not None
+        assert figure.svg.count("<rect") >= 1
+        assert figure.title in figure.svg
+
+
+def test_a_deep_tree_is_counted_so_far_and_drawn_in_short():
+    lemma = made("within", 4).proof.lemmas[0]
+    count = 5000
+    axis = np.array([0, *[LEAF, 0] * (count - 1), LEAF, LEAF], dtype=np.int64)
+    tree = Tree(axis, np.zeros(axis.size), lemma.tree.node[:0], lemma.tree.form[:0])
+    shape = shape_of(replace(lemma, tree=tree))
+    assert not shape.complete
+    assert shape.leaves == count + 1
+    assert depths_drawn(shape, 1).svg.count("<rect") <= 80
+    drawn = boxes_drawn(replace(lemma, tree=tree), shape, 1)
+    assert drawn is not None
+    assert drawn.svg.count("<rect") <= BOXES + 1
+
+
+def test_there_is_no_picture_of_one_input_or_of_limits_beyond_floats():
+    lemma = made("within", 4).proof.lemmas[0]
+    shape = shape_of(lemma)
+    flat = replace(lemma, upper=(lemma.lower[0], *lemma.upper[1:]))
+    assert boxes_drawn(flat, shape, 1) is None
+    far = replace(lemma, upper=(Fraction(10**400), *lemma.upper[1:]))
+    assert boxes_drawn(far, shape, 1) is None
+
+
+def test_what_is_no_tree_is_refused():
+    lemma = made("within", 4).proof.lemmas[0]
+    with pytest.raises(FormatError, match="splits an input"):
+        shape_of(replace(lemma, lower=lemma.lower[:1]))
