@@ -16,10 +16,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..engine.agreement import Best
-from ..engine.errors import InputError, SecateurError
+from ..engine.errors import SecateurError
 from ..engine.formats import load
-from .image_redundancy import NETWORKS, files, folder_for, radii_of
-from .images import TRAIN, Images, find, read, split
+from .image_redundancy import NETWORKS, files, folder_for, read_given
+from .images import Images
 from .machine import machine, table
 from .redundancy_cells import race, summary, tolerance_of
 from .redundancy_rows import Asked, Row, Subject
@@ -50,19 +50,14 @@ def subjects(
 
 def run(given: argparse.Namespace) -> list[Row]:
     """Do what the command line asks and return the rows."""
-    radii, names = radii_of(given.radii), given.nets.split(",")
-    if not given.seconds > 0 or min(given.pictures, given.points) < 1:
-        raise InputError("--seconds must be above 0, --pictures and --points at least 1")
-    images = read(given.images or find())
-    _, test = split(images, TRAIN, given.seed)
-    if given.pictures > len(test):
-        raise InputError(f"--pictures {given.pictures}: there are {len(test)} to test on")
+    found = read_given(given)
     every = [
         Asked(keep=keep, tolerance=tolerance, seconds=given.seconds, points=given.points)
         for keep, tolerance in (("outputs", given.tolerance), ("best", 0.0))
     ]
     with folder_for(given.networks) as folder:
-        some = subjects(files(names, folder, images, given.seed), test, given.pictures, radii)
+        paths = files(found.names, folder, found.images, given.seed)
+        some = subjects(paths, found.test, given.pictures, found.radii)
         rows = []
         for row in race(some, every, given.seed, given.json):
             rows.append(row)

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import mean, median
@@ -260,8 +261,25 @@ def radii_of(text: str) -> list[Fraction]:
     return radii
 
 
-def run(given: argparse.Namespace) -> list[Row]:
-    """Do what the command line asks and return the rows."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command line of an image benchmark names, checked.
+
+    Attributes:
+        radii: of balls, network units.
+        names: of networks.
+        images: all of them.
+        test: those that are not trained on.
+    """
+
+    radii: list[Fraction]
+    names: list[str]
+    images: Images
+    test: Images
+
+
+def read_given(given: argparse.Namespace) -> Given:
+    """Return what a command line names; raise InputError where it makes no sense."""
     radii, names = radii_of(given.radii), given.nets.split(",")
     if not given.seconds > 0 or min(given.pictures, given.points) < 1:
         raise InputError("--seconds must be above 0, --pictures and --points at least 1")
@@ -269,10 +287,16 @@ def run(given: argparse.Namespace) -> list[Row]:
     _, test = split(images, TRAIN, given.seed)
     if given.pictures > len(test):
         raise InputError(f"--pictures {given.pictures}: there are {len(test)} to test on")
+    return Given(radii, names, images, test)
+
+
+def run(given: argparse.Namespace) -> list[Row]:
+    """Do what the command line asks and return the rows."""
+    found = read_given(given)
     effort = Effort(seconds=given.seconds, workers=1, seed=given.seed)
     with folder_for(given.networks) as folder:
-        paths = files(names, folder, images, given.seed)
-        return measured(paths, test, given.pictures, radii, effort, given.points)
+        paths = files(found.names, folder, found.images, given.seed)
+        return measured(paths, found.test, given.pictures, found.radii, effort, given.points)
 
 
 def main() -> None:

@@ -314,7 +314,7 @@ def test_the_command_prints_the_tables_for_networks_it_is_given(tmp_path, monkey
 
 
 def test_the_joint_command_removes_neurons_of_networks_it_is_given(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(image_joint, "TRAIN", 3)
+    monkeypatch.setattr(image_redundancy, "TRAIN", 3)
     file_of(invented(5), tmp_path / "images.csv.gz")
     save(small(channels=1), tmp_path / "residual-seed0.onnx")
     arguments = ["--images", tmp_path / "images.csv.gz", "--networks", tmp_path, "--pictures", 1]
@@ -349,7 +349,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     tmp_path, monkeypatch, capsys, arguments, says, module
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "TRAIN", 3)
+    monkeypatch.setattr(image_redundancy, "TRAIN", 3)
     file_of(invented(5), tmp_path / "images.csv.gz")
     given = ["--images", "images.csv.gz", *arguments]
     monkeypatch.setattr(sys, "argv", ["measure", *given])
