@@ -4,6 +4,7 @@ The public face: it computes nothing, and imports nothing before a name is asked
 
 - `load`: a network from an .onnx or .nnet file;
 - `bounds`: proved bounds of its outputs over a region;
+- `check`: what a proof proves, judged from the files alone;
 - `compare`: how far two networks are apart over a region, or whether they agree there;
 - `verify`: the answer to a VNN-LIB query;
 - `simplify`: the smaller network that may replace it on a region, and what is proved of both.
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .commands.aim import simplify
     from .commands.bounds import bounds
+    from .commands.check import check
     from .commands.comparison import compare
     from .commands.verify import verify
     from .engine.formats import load
 
     __version__: str
 
-__all__ = ["__version__", "bounds", "compare", "load", "simplify", "verify"]
+__all__ = ["__version__", "bounds", "check", "compare", "load", "simplify", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -34,6 +36,10 @@ def __getattr__(name: str) -> Any:
             from .commands.bounds import bounds
 
             return bounds
+        case "check":
+            from .commands.check import check
+
+            return check
         case "compare":
             from .commands.comparison import compare
 

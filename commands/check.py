@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..engine.errors import InputError
@@ -31,6 +32,33 @@ TRUSTED = (
     "Trusted: nothing. Every bound was computed again from the files by the checker, which is "
     "Python, numpy and engine/proofs alone."
 )
+
+
+def check(
+    proof: str | Path,
+    networks: Sequence[str | Path] = (),
+    *,
+    exact: bool = False,
+    seconds: float | None = None,
+) -> Checked:
+    """Return what a proof proves.
+
+    Args:
+        proof: file that `--proof` wrote.
+        networks: files that it speaks of, in its order; none for those that it names, beside it.
+        exact: whether to compute bounds in rational numbers; slow.
+        seconds: wall time; None for as long as it takes.
+
+    Raises:
+        InputError: a file cannot be read.
+        FormatError: it is no proof, or speaks of what is not there.
+        ProofError: a file is another one, or the evidence is not enough.
+        LateError: the time ended.
+    """
+    path = Path(proof)
+    found = read_proof(read_bytes(path, MOST))
+    paths = _paths(path, found, tuple(map(Path, networks)))
+    return check_proof(found, lambda at, _: read_bytes(paths[at], LARGEST), exact, seconds)
 
 
 def run(path: Path, networks: tuple[Path, ...], exact: bool, options: Options) -> Exit:

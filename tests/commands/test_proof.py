@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import secateur
 from secateur.commands import proof as making
 from secateur.engine.formats import load, save
 
@@ -96,6 +97,14 @@ def test_a_simplified_network_gets_a_proof(net, simplified, checked, tmp_path, w
     assert found["proved"]
     save(load(net), tmp_path / "out.onnx")
     assert checked(proof, net, tmp_path / "out.onnx")[0] == 10
+
+
+def test_the_public_check_says_what_is_proved(net, simplified, tmp_path):
+    simplified(net, "--tolerance", "0.25", "--proof", tmp_path / "p.proof")
+    found = secateur.check(tmp_path / "p.proof", [net, tmp_path / "out.onnx"])
+    assert "differs between N0 and N1 by more than 0.25" in found.sentences[0]
+    with pytest.raises(ValueError, match="another file"):
+        secateur.check(tmp_path / "p.proof", [tmp_path / "out.onnx", net])
 
 
 def test_every_region_gets_its_own_proof(net, call, tmp_path):
