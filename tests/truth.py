@@ -53,7 +53,7 @@ def true(lemma: Lemma, models: Sequence[Model], found: Sequence[Piece] | None = 
 
 
 def pieces(lemma: Lemma, models: Sequence[Model]) -> Iterator[Piece]:
-    """Yield parts of a lemma's box on which its networks are affine; they do not hang on its claim."""
+    """Yield parts of a lemma's box on which its networks are affine, whatever its claim is."""
     box = list(lemma.lower), list(lemma.upper)
     yield from _cells(list(enumerate(lemma.subjects)), models, _inputs(lemma), (), {}, box)
 

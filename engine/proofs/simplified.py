@@ -41,10 +41,13 @@ def judge_simplified(proof: Proof, models: Sequence[Model]) -> None:
     _fits(one.claim, models)
     whole = tuple(range(len(one.lower)))
     first = _signs(proof, one, one.phases, 0, models)
-    left = distance_of(one, models)
-    if left > one.distance:
+    try:
+        left = distance_of(one, models)
+    except AlgebraError as error:
+        raise ProofError(str(error)) from None
+    if left > one.distance:  # which may be beyond float64
         raise ProofError(
-            f"the algebra gives a distance of {float(left):.9g}, {float(one.distance):.9g} is said"
+            f"the algebra gives a larger distance than {above(one.distance)}, which is said"
         )
     _covered(one.lines_after, _signs(proof, one, one.signs, 1, models), 1, models)
     if one.joint is None:
@@ -95,20 +98,6 @@ def distance_of(one: Simplified, models: Sequence[Model]) -> Fraction:
         for match in one.matches
     }
     return distance(system, *box_of(lemma), matches)
-
-
-def _spoken(claim: Within | SameBest, models: Sequence[Model]) -> None:
-    """Raise FormatError where a claim speaks of other outputs than those that there are.
-
-    Without a joint lemma nothing else looks at them.
-    """
-    counts = sorted({model.sizes[model.output] for model in models})
-    if isinstance(claim, SameBest):
-        fits = counts == [claim.outputs]
-    else:
-        fits = bool(claim.outputs) and 0 <= min(claim.outputs) and max(claim.outputs) < counts[0]
-    if not fits:
-        raise FormatError(f"what is said speaks of other outputs; the networks have {counts}")
 
 
 def _activation(system: System, subject: int, name: str) -> int:
