@@ -41,7 +41,7 @@ from secateur.redundancy.plan import simplify
 Array = NDArray[np.float64]
 EFFORT = Effort(seconds=20.0, samples=200, starts=4, climbs=10, boxes=500, programs=10, workers=1)
 REGION = Region.box([-0.5, -0.25], [0.5, 0.5])
-GUARANTEES = {
+GUARANTEES: dict[str, kept.Guarantee] = {
     "equal": kept.Outputs(),
     "within": kept.Outputs(Fraction(1, 4)),
     "argmin": kept.SameBest(Best.MIN),
@@ -167,5 +167,6 @@ def _has(models: Sequence[Model], value: Value) -> bool:
     if not 0 <= value.subject < len(models):
         return False
     model = models[value.subject]
-    names = {**dict(zip(model.names, model.sizes, strict=True)), None: model.sizes[model.output]}
-    return 0 <= value.index < names.get(value.node, 0)
+    sizes: dict[str | None, int] = dict(zip(model.names, model.sizes, strict=True))
+    sizes[None] = model.sizes[model.output]
+    return 0 <= value.index < sizes.get(value.node, 0)
