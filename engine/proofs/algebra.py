@@ -10,7 +10,7 @@ that of both ReLUs, for no ReLU widens a difference, and is carried along as a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
@@ -85,7 +85,11 @@ class _Elements:
 
 
 def distance(
-    system: System, lower: Array, upper: Array, matches: Mapping[Place, Alike]
+    system: System,
+    lower: Array,
+    upper: Array,
+    matches: Mapping[Place, Alike],
+    watch: Callable[[], None] = lambda: None,
 ) -> Fraction:
     """Return a bound on how far any output of subject 1 is from that of subject 0 in a box.
 
@@ -94,20 +98,26 @@ def distance(
         lower: ``(inputs,)`` of the box.
         upper: the same.
         matches: for ReLUs of subject 1.
+        watch: called now and then; what it raises ends the work.
 
     Raises:
         AlgebraError: a ReLU of subject 1 is neither exactly one of subject 0 nor matched, or there
             is too much to compute.
         FormatError: a match speaks of no ReLU.
     """
-    return _Walk(system, lower, upper, matches).run()
+    return _Walk(system, lower, upper, matches, watch).run()
 
 
 class _Walk:
     def __init__(
-        self, system: System, lower: Array, upper: Array, matches: Mapping[Place, Alike]
+        self,
+        system: System,
+        lower: Array,
+        upper: Array,
+        matches: Mapping[Place, Alike],
+        watch: Callable[[], None],
     ) -> None:
-        self.system, self.matches = system, matches
+        self.system, self.matches, self.watch = system, matches, watch
         self.bounds = Bounds(system, lower[None], upper[None])
         self.values: list[list[Affinity]] = []
         self.elements = _Elements()
@@ -156,6 +166,7 @@ class _Walk:
             if self.work > MOST:
                 raise AlgebraError("the networks are too large to be compared by algebra")
             parts = [(Fraction(float(row[at])), values[at]) for at in used]
+            self.watch()
             out.append(_total(parts, Fraction(constant)))
         return out
 

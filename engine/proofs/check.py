@@ -115,7 +115,7 @@ def check_proof(
             _judged(at, lemma, models, exact, watch)
         if proof.simplified is not None:
             watch()
-            judge_simplified(proof, models)
+            judge_simplified(proof, models, watch)
     except MemoryError:
         raise ProofError("more memory is needed to check this than there is") from None
     return Checked(

@@ -12,7 +12,7 @@ What 4. takes of the claim must be left by 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from .algebra import AlgebraError, Alike, distance
@@ -26,8 +26,19 @@ Signs = dict[tuple[int, int], tuple[bool, bool]]
 """Of neurons by node and index: whether their pre-activation is at least 0, and at most 0."""
 
 
-def judge_simplified(proof: Proof, models: Sequence[Model]) -> None:
+LONGEST = 2_000
+"""Bits of a match's scale at most: what is told apart by more is no multiple."""
+
+
+def judge_simplified(
+    proof: Proof, models: Sequence[Model], watch: Callable[[], None] = lambda: None
+) -> None:
     """Check what a proof says of its files 0 and 1; its lemmas were judged before.
+
+    Args:
+        proof: all of it.
+        models: of its files, in order.
+        watch: called now and then; what it raises ends the check.
 
     Raises:
         FormatError: it speaks of what is not there.
@@ -42,7 +53,7 @@ def judge_simplified(proof: Proof, models: Sequence[Model]) -> None:
     whole = tuple(range(len(one.lower)))
     first = _signs(proof, one, one.phases, 0, models)
     try:
-        left = distance_of(one, models)
+        left = distance_of(one, models, watch)
     except AlgebraError as error:
         raise ProofError(str(error)) from None
     if left > one.distance:  # which may be beyond float64
@@ -79,7 +90,9 @@ def _fits(claim: Within | SameBest, models: Sequence[Model]) -> None:
         )
 
 
-def distance_of(one: Simplified, models: Sequence[Model]) -> Fraction:
+def distance_of(
+    one: Simplified, models: Sequence[Model], watch: Callable[[], None] = lambda: None
+) -> Fraction:
     """Return how far the folded network is from what the lines leave of file 0, by algebra.
 
     Raises:
@@ -91,13 +104,16 @@ def distance_of(one: Simplified, models: Sequence[Model]) -> Fraction:
     claim = Limits(())
     lemma = Lemma(subjects, one.lower, one.upper, claim, (), (), EMPTY)
     system = system_of(lemma, models)
+    for match in one.matches:
+        if max(match.scale.numerator, match.scale.denominator).bit_length() > LONGEST:
+            raise FormatError(f"a match's scale has more than {LONGEST} bits")
     matches = {
         (_activation(system, 1, match.node), match.neuron): Alike(
             (_activation(system, 0, match.like[0]), match.like[1]), match.scale
         )
         for match in one.matches
     }
-    return distance(system, *box_of(lemma), matches)
+    return distance(system, *box_of(lemma), matches, watch)
 
 
 def _activation(system: System, subject: int, name: str) -> int:

@@ -142,3 +142,16 @@ def test_other_numbers_of_outputs_are_refused():
     two = chain(([[1.0, 0.5], [1.0, 1.0]], [0.25, 0.0]))
     with pytest.raises(FormatError, match="different numbers of outputs"):
         apart(one, two)
+
+
+def test_a_deadline_ends_the_algebra():
+    net = chain(([[1.0, 0.5]], [0.25]), ([[1.0]], [0.0]))
+    sides = tuple(map(Fraction, LOW)), tuple(map(Fraction, HIGH))
+    subjects = Subject(0, (0, 1)), Subject(1, (0, 1))
+    system = system_of(Lemma(subjects, *sides, Limits(()), (), (), EMPTY), [net, net])
+
+    def late():
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        distance(system, LOW, HIGH, {}, late)
