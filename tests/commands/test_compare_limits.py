@@ -88,6 +88,7 @@ def test_the_keyboard_breaks_off_a_real_search(wild, compared, monkeypatch):
     def step(self, *given):
         if next(steps) == 3:
             underway.set()
+            time.sleep(100.0)  # the signal comes in here, however busy the machine is
         return real(self, *given)
 
     def press():

@@ -64,5 +64,6 @@ def test_both_semantics_are_answered_and_both_are_right(name, ask, tmp_path):
 def test_what_holds_of_floats_alone_is_refuted_of_real_numbers(big, ask, tmp_path):
     save(absorbed(big), tmp_path / "f.onnx")
     text = QUERY.format("0.25", "0.375", "(>= Y[0,0] 0.3)")
-    code, out, _ = ask(text, f"f={tmp_path / 'f.onnx'}", words=("--semantics", "real"))
+    words = ("--semantics", "real", "--timeout", "5")
+    code, out, _ = ask(text, f"f={tmp_path / 'f.onnx'}", words=words)
     assert (code, out[0]) != (0, "unsat")
