@@ -81,6 +81,15 @@ def test_an_interrupt_ends_with_what_is_known(pair, compared, monkeypatch, words
         assert Fraction(output["attained"]) <= most <= Fraction(output["proved"])
 
 
+@pytest.fixture
+def heard():
+    """Hear the keyboard also where the tests were started in the background, which is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
 def test_the_keyboard_breaks_off_a_real_search(wild, compared, monkeypatch):
     real, steps, underway = branch.Search._step, itertools.count(), threading.Event()
