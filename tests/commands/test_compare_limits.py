@@ -83,7 +83,7 @@ def test_an_interrupt_ends_with_what_is_known(pair, compared, monkeypatch, words
 
 @pytest.fixture
 def heard():
-    """Hear the keyboard also where the tests were started in the background, which is deaf to it."""
+    """Hear the keyboard also where tests run in the background, which is deaf to it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
