@@ -38,7 +38,7 @@ TIMES = 20.0
 """... and so many times what the answer took."""
 
 NOTHING = "no input satisfies what the query says of inputs alone, so there is nothing to prove"
-LATE = "the checker's bounds did not show it in time"
+LATE = "the checker's bounds did not show it, or not in time"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

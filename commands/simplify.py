@@ -93,6 +93,11 @@ class Order:
 def run(order: Order, options: Options) -> Exit:
     """Simplify a network over every region and write the results; end DONE."""
     began = time.monotonic()
+    if order.proof is not None and order.wish.until is not None:
+        raise InputError(
+            f"--proof {order.proof}: there are no proofs of hidden layers' values yet; leave "
+            "--until away, or --proof"
+        )
     labels = distinct(
         [label_of(text) or f"region{index}" for index, text in enumerate(order.regions, start=1)]
     )

@@ -87,7 +87,8 @@ def certify(plan: Plan, written: Network, seconds: float, rng: np.random.Generat
     began = time.monotonic()
     if plan.aim.until is not None:
         raise UnsupportedError(
-            "--until: there are no proofs of hidden layers' values yet: leave one of both away"
+            f"layer {plan.aim.until}: there are no proofs of hidden layers' values yet: certify a "
+            "plan of the outputs"
         )
     try:
         found = _Making(plan, written, began + seconds, rng).run()
@@ -150,7 +151,7 @@ class _Making:
         for name, lines, file in (("phases", phases, 0), ("signs", after, 1)):
             indices = self._phases(lines, file)
             if indices is None:
-                return f"the checker's bounds did not show all {name} in time"
+                return f"the checker's bounds did not show all {name}, or not in time"
             if file == 0:
                 simplified = replace(simplified, phases=indices)
             else:
@@ -160,7 +161,7 @@ class _Making:
             both = before, Subject(0, self.whole, (*phases, *removals))
             index = self._add(both, self._left(claim, simplified.distance))
             if index is None:
-                return "the checker's bounds did not show the joint guarantee in time"
+                return "the checker's bounds did not show the joint guarantee, or not in time"
             simplified = replace(simplified, joint=index)
         proof = Proof(self.files, tuple(self.lemmas), simplified)
         try:

@@ -1,8 +1,8 @@
-"""Boxes on which two networks of one file are the same function: nothing can differ there.
+"""Boxes on which two networks are one function: nothing can differ there, not even where they tie.
 
-Both have the file's weights, and some neurons of one of them are lines where those of the other are
-ReLUs. Where bounds show that each such ReLU is that line on a box, layer after layer nothing
-differs there, and a claim that any network keeps of itself holds.
+Both have the same weights, number by number, and some neurons of one of them are lines where those
+of the other are ReLUs. Where bounds show that each such ReLU is that line on a box, layer after
+layer nothing differs there, and a claim that any network keeps of itself holds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .bound import Bounds
 from .exact import Exact
 from .form import Lemma, SameBest, Within
-from .model import Model
+from .model import Affine, Model, Select, sources_of
 from .system import Activation, System
 
 Index = NDArray[np.int64]
@@ -99,7 +99,7 @@ def same_of(lemma: Lemma, models: Sequence[Model], system: System) -> Same | Non
     if len(lemma.subjects) != 2:
         return None
     one, two = lemma.subjects
-    if (one.file, one.inputs) != (two.file, two.inputs):
+    if one.inputs != two.inputs or not _one_network(models[one.file], models[two.file]):
         return None
     match lemma.claim:
         case Within(tolerance=tolerance) if tolerance >= 0:
@@ -124,3 +124,24 @@ def same_of(lemma: Lemma, models: Sequence[Model], system: System) -> Same | Non
             if neuron.size:
                 layers.append(_Layer(node, relu.relu.size, neuron, slope == 1.0))
     return Same(system, tuple(layers))
+
+
+def _one_network(one: Model, two: Model) -> bool:
+    """Return whether two models are the same, node by node and number by number."""
+    if one is two:
+        return True
+    if (one.sizes, one.output) != (two.sizes, two.output):
+        return False
+    for first, second in zip(one.nodes, two.nodes, strict=True):
+        if type(first) is not type(second) or sources_of(first) != sources_of(second):
+            return False
+        match first, second:
+            case Affine(), Affine():
+                if not np.array_equal(first.weight, second.weight):
+                    return False
+                if not np.array_equal(first.bias, second.bias):
+                    return False
+            case Select(), Select():
+                if not np.array_equal(first.indices, second.indices):
+                    return False
+    return True

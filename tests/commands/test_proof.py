@@ -132,12 +132,24 @@ def test_what_is_not_shown_in_time_is_said_and_not_written(pair, compared, tmp_p
         (("--proof", "p.txt"), "no format to write"),
         (("--proof", "nowhere/p.proof"), "there is no folder"),
         (("--proof", "p.proof", "--batch", "jobs.csv"), "simplify one row by itself"),
+        (("--proof", "p.proof", "--until", "1"), "no proofs of hidden layers"),
     ],
 )
 def test_a_place_that_makes_no_sense_is_refused(net, tmp_path, refused, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
     given = ("simplify", net, "--region", "0:1,0:1,0:1", "-o", tmp_path / "out.onnx")
     assert said in refused(*given, *words)
+
+
+def test_networks_of_one_function_get_a_proof(one, small, compared, checked, tmp_path):
+    save(small(3), tmp_path / "again.onnx")
+    for words in (("--epsilon", "0"), ("--top1", "max")):
+        code, record, _ = compared(
+            one, tmp_path / "again.onnx", *words, "--proof", tmp_path / "p.proof"
+        )
+        assert code == 0
+        assert record["proof_file"]["reason"] is None
+        assert checked(tmp_path / "p.proof", one, tmp_path / "again.onnx")[0] == 0
 
 
 def test_a_proof_of_floats_is_refused(pair, refused, tmp_path):

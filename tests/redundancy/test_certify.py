@@ -147,7 +147,7 @@ def test_what_does_not_follow_is_refused(tmp_path, seed):
 
 def test_hidden_values_have_no_proof_yet(tmp_path):
     plan, written = planned(tmp_path, 0, GUARANTEES["within 0.5"], until="1")
-    with pytest.raises(UnsupportedError, match="--until"):
+    with pytest.raises(UnsupportedError, match="hidden layers"):
         certify(plan, written, 5.0, np.random.default_rng(0))
 
 

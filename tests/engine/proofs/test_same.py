@@ -142,5 +142,24 @@ def test_what_does_not_make_one_function_is_refused(lemma):
 def test_networks_of_two_files_are_not_one_by_word_alone():
     lemma = asked(Within(Fraction(0), (0,)), ())
     other = replace(lemma, subjects=(lemma.subjects[0], Subject(1, (0, 1))), tree=SAID)
+    for at, node in enumerate(STABLE.nodes):
+        if isinstance(node, Affine):
+            for part in ("weight", "bias"):
+                moved = getattr(node, part).copy()
+                moved.flat[0] += 2.0**-40
+                nodes = list(STABLE.nodes)
+                nodes[at] = replace(node, **{part: moved})
+                with pytest.raises(ProofError, match="are one where"):
+                    judge(other, [STABLE, replace(STABLE, nodes=tuple(nodes))])
+
+
+def test_two_files_of_one_network_are_one_function():
+    lemma = asked(SameBest(1, Fraction(0), 2), LINES)
+    both = replace(lemma, subjects=(lemma.subjects[0], replace(lemma.subjects[1], file=1)))
+    twin = replace(STABLE, names=("a", "b", "h1", "c", "h2", "d"))
+    made, _ = record(both, [STABLE, twin], 5.0)
+    assert made is not None
+    judge(made, [STABLE, twin])
+    turned = replace(both, subjects=(lemma.subjects[0], replace(both.subjects[1], inputs=(1, 0))))
     with pytest.raises(ProofError, match="are one where"):
-        judge(other, [STABLE, STABLE])
+        judge(replace(turned, tree=SAID), [STABLE, twin])
