@@ -28,7 +28,8 @@ import numpy as np
 from ..engine.formats import save
 from ..engine.network import Network
 from ..engine.proofs.check import check_proof
-from ..engine.proofs.form import EMPTY, File, Lemma, Proof, SameBest, Subject, Twins, Within
+from ..engine.proofs.evidence import EMPTY
+from ..engine.proofs.form import File, Lemma, Proof, SameBest, Subject, Twins, Within
 from ..engine.proofs.judge import ProofError
 from ..engine.proofs.model import FormatError, Model, Relu
 from ..engine.proofs.negation import negation

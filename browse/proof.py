@@ -32,6 +32,9 @@ TREES: Final = 200
 DRAWN: Final = 2
 """Trees that are drawn."""
 
+SPLIT: Final = 6
+"""Inputs, and neurons, that are named."""
+
 NOTES: Final = 40
 """What the prover says besides."""
 
@@ -179,7 +182,19 @@ def _boxes(proof: Proof) -> list[Block]:
 def _evidence(proof: Proof, shapes: Sequence[Shape]) -> list[Block]:
     if not shapes:
         return [Text("It has no lemma.")]
-    columns = ("lemma", "networks", "boxes", "leaves", "depth", "split inputs", "entries", "forms")
+    columns = (
+        "lemma",
+        "networks",
+        "nodes",
+        "leaves",
+        "depth",
+        "cuts of inputs",
+        "phases fixed",
+        "most often",
+        "entries",
+        "with multipliers",
+        "forms",
+    )
     rows = tuple(
         (
             f"{at + 1}",
@@ -187,18 +202,23 @@ def _evidence(proof: Proof, shapes: Sequence[Shape]) -> list[Block]:
             thousands(one.nodes),
             thousands(one.leaves),
             f"{thousands(one.depth)}{'' if one.complete else ' or more'}",
-            ", ".join(f"x{axis}" for axis in one.axes[:6]) + (", …" if len(one.axes) > 6 else ""),
+            thousands(one.cut),
+            thousands(one.fixed),
+            "; ".join(filter(None, (_some(one.axes, "x"), _some(one.neurons, "neuron ")))),
             thousands(lemma.tree.node.size),
+            thousands(one.helped),
             thousands(len(lemma.forms)),
         )
         for at, (lemma, one) in enumerate(zip(proof.lemmas, shapes, strict=False))
     )
     what = (
-        "A tree halves the box again and again. An entry excludes a case of what would contradict "
-        "the lemma on a box of the tree, by a form, which is a combination of the case's "
-        "inequalities."
+        "A tree cuts the box in two, or fixes whether a neuron's pre-activation is at most or at "
+        "least 0, again and again. An entry excludes a case of what would contradict the lemma at "
+        "a node of the tree, by a form, which is a combination of the case's inequalities; some "
+        "come with multipliers, that make the bound of the form sharper. Neurons are counted from "
+        "0, over all ReLU layers of the lemma's networks."
     )
-    blocks: list[Block] = [Text(what), Table("The trees", columns, rows, words=(5,))]
+    blocks: list[Block] = [Text(what), Table("The trees", columns, rows, words=(7,))]
     if len(proof.lemmas) > len(shapes):
         blocks.append(Text(f"{TREES} of {thousands(len(proof.lemmas))} are listed.", Style.SMALL))
     largest = sorted(range(len(shapes)), key=lambda at: -shapes[at].nodes)[:DRAWN]
@@ -208,8 +228,13 @@ def _evidence(proof: Proof, shapes: Sequence[Shape]) -> list[Block]:
             pictures = [depths_drawn(shape, at + 1), boxes_drawn(lemma, shape, at + 1)]
             blocks.append(Gallery(tuple(one for one in pictures if one is not None), 27))
     if max(shape.nodes for shape in shapes) == 1:
-        blocks.append(Text("No box is split: bounds on the whole of it are the evidence."))
+        blocks.append(Text("Nothing is split: bounds on the whole box are the evidence."))
     return blocks
+
+
+def _some(which: Sequence[int], name: str) -> str:
+    """Return the first few of what is split most often."""
+    return ", ".join(f"{name}{one}" for one in which[:SPLIT]) + (", …" * (len(which) > SPLIT))
 
 
 def _files(proof: Proof, item: Item, data: bytes, digest: str) -> Table:

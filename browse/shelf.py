@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .beside import ALONE, Company, company_of
 from .find import Found, Item, Root, Stamp, find, stamp_of
 from .view import Entry, View, view
 
@@ -48,6 +49,23 @@ class Look:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file on its page.
+
+    Attributes:
+        item: the file.
+        view: what is shown of it; None where it is gone.
+        since: what became of it.
+        company: what else speaks of the proofs that it speaks of, as it was last looked at.
+    """
+
+    item: Item
+    view: View | None
+    since: Since
+    company: Company = ALONE
+
+
 @dataclass(slots=True, eq=False)
 class Shelf:
     """Files, and what was read of them; each is read again only when it has changed.
@@ -82,20 +100,26 @@ class Shelf:
             self._known |= {item.key: item for item in found.items}
         return Look(_sorted(lines), found.more)
 
-    def open(self, key: str) -> tuple[Item, View | None, Since] | None:
-        """Return a file, what is shown of it and what became of it; None where none has the key.
-
-        What is shown is None where the file is gone.
-        """
+    def open(self, key: str) -> Opened | None:
+        """Return a file with what is shown of it; None where none has the key."""
         with self._lock:
             item = self._known.get(key)
             if item is None:
                 return None
             stamp = stamp_of(item.path)
             if stamp is None:
-                return item, None, Since.GONE
+                return Opened(item, None, Since.GONE)
             now = Item(item.key, item.path, item.name, item.kind, stamp)
-            return now, view(now), self._since(now)
+            shown = view(now)
+            company = company_of(key, shown.entry, self._others())
+            return Opened(now, shown, self._since(now), company)
+
+    def _others(self) -> Iterator[tuple[Item, Entry]]:
+        """Yield the files that were there when they were last looked at, and are there now."""
+        for key, item in self._known.items():
+            known = self._entries.get(key)
+            if known is not None and known[1].proofs and stamp_of(item.path) == known[0]:
+                yield item, known[1]
 
     def _entry(self, item: Item) -> Entry:
         known = self._entries.get(item.key)

@@ -161,7 +161,7 @@ def _one(shelf: Shelf, key: str) -> Response:
     found = shelf.open(key)
     if found is None:
         return _told("There is no such page", "No file that was found has this address.", 404)
-    item, shown, since = found
+    item, shown = found.item, found.view
     if shown is None:
         said = f"{item.name} was there when this server looked, and is gone or no plain file now."
         return _told("This file is gone", said, 410)
@@ -170,7 +170,8 @@ def _one(shelf: Shelf, key: str) -> Response:
         title=shown.title,
         shown=shown,
         item=item,
-        note="" if since is Since.SAME else f"This file is {since.value}.",
+        note="" if found.since is Since.SAME else f"This file is {found.since.value}.",
+        company=found.company,
         date=_date,
         said=SAID[shown.entry.state],
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..commands.failure import explained
 from ..report import EDITIONS, build, fit
-from ..reports.envelope import ENDS, again
+from ..reports.envelope import ENDS, again, proofs_named
 from ..reports.read import LARGEST, Run, parsed, run_of
 from ..reports.tree import Chapter, Facts, Report, Section, Style, Text, Verdict
 from ..reports.wording import clean, cut
@@ -62,6 +62,7 @@ class Entry:
         question, answer: each at most a line.
         state: how it ended.
         sha256: of its bytes; empty where they cannot be read.
+        proofs: digests of the proofs that it is, names or judges.
     """
 
     verb: str
@@ -69,6 +70,7 @@ class Entry:
     answer: str
     state: State
     sha256: str
+    proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def view(item: Item) -> View:
                 return View(entry, rows.title, f"SHA-256 {digest}", None, rows.sections)
             case Kind.PROOF:
                 proof = proof_page(data, item, digest)
-                entry = _entry("proof", proof.says, "run secateur check", State.UNCHECKED, digest)
+                answer = "run secateur check"
+                entry = _entry("proof", proof.says, answer, State.UNCHECKED, digest, (digest,))
                 return View(entry, proof.title, proof.subtitle, None, proof.sections)
     except Exception as error:  # whatever is in a file, the others are shown
         why = clean(explained(error)[0])
@@ -118,8 +121,15 @@ def view(item: Item) -> View:
     return View(entry, item.name, "", None, (Section("Nothing is shown", (Text(why),)),))
 
 
-def _entry(verb: str, question: str, answer: str, state: State, digest: str) -> Entry:
-    return Entry(verb, cut(clean(question), LINE), cut(clean(answer), LINE), state, digest)
+def _entry(
+    verb: str,
+    question: str,
+    answer: str,
+    state: State,
+    digest: str,
+    proofs: tuple[str, ...] = (),
+) -> Entry:
+    return Entry(verb, cut(clean(question), LINE), cut(clean(answer), LINE), state, digest, proofs)
 
 
 def _run(item: Item, data: bytes, digest: str) -> View:
@@ -131,7 +141,8 @@ def _run(item: Item, data: bytes, digest: str) -> View:
     first = report.chapters[0]
     verdicts = [chapter.verdict for chapter in report.chapters]
     state = State(next(one for one in WORST if one in verdicts).value)
-    entry = _entry(run.verb, report.title, _answer(report.chapters), state, digest)
+    answer = _answer(report.chapters)
+    entry = _entry(run.verb, report.title, answer, state, digest, proofs_named(run))
     subtitle = first.subtitle if len(verdicts) == 1 else ""
     return View(entry, report.title, subtitle, report)
 
@@ -151,9 +162,6 @@ def _other(run: Run) -> View:
     ]
     answer = ": ".join(said) or ENDS.get(code, f"ended with {code}")
     state = ENDED.get(code, State.UNKNOWN)
-    if run.verb == "check":  # what is not proved is not refuted
-        state = State.PROVED if code == 0 else State.UNKNOWN
-    listed = part.texts("proved") if run.verb == "check" and part.has("proved") else ()
     envelope = {"schema", "command", "made", "versions", "seed", "device", "timeout", "seconds"}
     facts = tuple(
         (clean(key), cut(clean(str(value)), LINE))
@@ -161,9 +169,10 @@ def _other(run: Run) -> View:
         if key not in envelope and isinstance(value, WORTH)
     )
     sections = (
-        Section("The answer", (Text(answer, Style.STRONG), *map(Text, listed)), boxed=True),
+        Section("The answer", (Text(answer, Style.STRONG),), boxed=True),
         Section("What the record says outside its lists", (Facts(facts),)),
-        *again(run, ()),
+        *again(run, (), None),
     )
-    entry = _entry(run.verb, part.words("command"), answer, state, run.sha256)
+    proofs = proofs_named(run)
+    entry = _entry(run.verb, part.words("command"), answer, state, run.sha256, proofs)
     return View(entry, f"secateur {run.verb}", part.words("made"), None, sections)

@@ -19,7 +19,8 @@ from ..engine.formats import load
 from ..engine.formats.bind import Files, bind
 from ..engine.formats.files import replace_with
 from ..engine.proofs.asked import all_twins, lemmas_of, read_files
-from ..engine.proofs.form import EMPTY, Lemma, Proof, SameBest, Subject, Within
+from ..engine.proofs.evidence import EMPTY
+from ..engine.proofs.form import Lemma, Proof, SameBest, Subject, Within
 from ..engine.proofs.judge import ProofError, judge
 from ..engine.proofs.model import FormatError, Model
 from ..engine.proofs.negation import best_forms

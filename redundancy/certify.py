@@ -20,8 +20,8 @@ from ..engine.network import Affine, Network, Node, Piecewise, State
 from ..engine.operators import Dense
 from ..engine.proofs.algebra import AlgebraError
 from ..engine.proofs.asked import all_twins, read_files
+from ..engine.proofs.evidence import EMPTY
 from ..engine.proofs.form import (
-    EMPTY,
     Claim,
     Lemma,
     Limits,
@@ -37,7 +37,7 @@ from ..engine.proofs.form import (
 from ..engine.proofs.judge import ProofError, judge
 from ..engine.proofs.model import Model, Relu
 from ..engine.proofs.negation import best_forms
-from ..engine.proofs.record import record
+from ..engine.proofs.record import record, separate
 from ..engine.proofs.simplified import distance_of, judge_simplified
 from ..engine.verdict import Proved
 from . import guarantee as kept
@@ -113,7 +113,7 @@ class _Making:
         part = rng.random((_POINTS, self.region.size))
         self.points = self.region.lower + part * (self.region.upper - self.region.lower)
         self.names = neuron_names(plan.original, self.models[0], self.points)
-        self.names_after = neuron_names(written, self.models[1], self.points)
+        self.names_after = neuron_names(plan.network, self.models[1], self.points)
         self.lemmas: list[Lemma] = []
 
     def run(self) -> Proof | str:
@@ -217,10 +217,15 @@ class _Making:
             some = [line for line in lines if line.node == name]
             if some:
                 subject = Subject(file, self.whole, tuple(done))
-                index = self._add((subject,), self._limits(some, file))
-                if index is None:
+                claim = self._limits(some, file)
+                asked = Lemma((subject,), self.lower, self.upper, claim, (), (), EMPTY)
+                made = separate(asked, self.models, self._left_over())
+                if made is None:
                     return None
-                indices.append(index)
+                for one in made:
+                    judge(one, self.models)
+                    indices.append(len(self.lemmas))
+                    self.lemmas.append(one)
                 done += some
         return tuple(indices)
 
@@ -243,13 +248,16 @@ class _Making:
             limits.append((value, Fraction(0) if up else None, None if up else Fraction(0)))
         return Limits(tuple(limits))
 
+    def _left_over(self) -> float:
+        """Return the seconds that are left."""
+        return max(0.1, self.until - time.monotonic())
+
     def _add(self, subjects: tuple[Subject, ...], claim: Claim) -> int | None:
         """Record a lemma; return its index, None where that fails."""
         twins = all_twins(subjects, self.models)
         forms = tuple(best_forms(claim)) if isinstance(claim, SameBest) else ()
         asked = Lemma(subjects, self.lower, self.upper, claim, twins, forms, EMPTY)
-        left = max(0.1, self.until - time.monotonic())
-        made, _ = record(asked, self.models, left)
+        made, _ = record(asked, self.models, self._left_over())
         if made is None:
             return None
         judge(made, self.models)

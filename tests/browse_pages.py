@@ -1,5 +1,6 @@
 """What is shown of a file, as its page has it."""
 
+from secateur.browse.beside import ALONE
 from secateur.browse.view import SAID, View
 from secateur.reports.environment import environment
 from secateur.reports.page import inline, kind_of
@@ -12,6 +13,7 @@ def drawn(shown: View, name: str) -> str:
         "shown": shown,
         "item": {"name": name, "stamp": {"size": 1}},
         "note": "",
+        "company": ALONE,
         "date": lambda item: "some time",
         "said": SAID[shown.entry.state],
     }

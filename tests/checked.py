@@ -16,7 +16,8 @@ from secateur.engine.network import (
     Sum,
 )
 from secateur.engine.proofs import model as checker
-from secateur.engine.proofs.form import EMPTY, Claim, Lemma, Line, Subject, Twins
+from secateur.engine.proofs.evidence import EMPTY
+from secateur.engine.proofs.form import Claim, Lemma, Line, Subject, Twins
 from secateur.engine.proofs.model import Model
 
 

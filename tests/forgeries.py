@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
+import forgeries_duals
 import numpy as np
 from proved import Made, file_of
 
+from secateur.engine.proofs.evidence import Form, Tree
 from secateur.engine.proofs.form import (
     Atom,
     Claim,
-    Form,
     Lemma,
     Limits,
     Line,
@@ -21,7 +22,6 @@ from secateur.engine.proofs.form import (
     Query,
     SameBest,
     Subject,
-    Tree,
     Within,
 )
 
@@ -356,6 +356,7 @@ FORGERIES: dict[str, Forgery] = {
     "other networks": _networks,
     "other digests": _digests,
     "other lemmas": _lemmas,
+    **{name: _lemma(change) for name, change in forgeries_duals.CHANGES.items()},
 }
 
 
@@ -393,5 +394,6 @@ EVIDENCE = {
     "negative weights": _lemma(_negative),
     "other forms": FORGERIES["other forms"],
     "other twins": FORGERIES["other twins"],
+    **{name: FORGERIES[name] for name in forgeries_duals.CHANGES},
 }
 """Changes of the evidence alone."""

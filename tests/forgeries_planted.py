@@ -16,8 +16,8 @@ from proved import file_of, written
 from simplified_proofs import Simple
 
 from secateur.engine.proofs.algebra import AlgebraError
+from secateur.engine.proofs.evidence import EMPTY
 from secateur.engine.proofs.form import (
-    EMPTY,
     Lemma,
     Limits,
     Line,

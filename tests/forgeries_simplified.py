@@ -13,10 +13,8 @@ import numpy as np
 from forgeries import FORGERIES, bolder
 from simplified_proofs import Simple
 
+from secateur.engine.proofs.evidence import EMPTY, EQUAL, LEAF, PLAIN, Tree
 from secateur.engine.proofs.form import (
-    EMPTY,
-    EQUAL,
-    LEAF,
     Claim,
     Lemma,
     Limits,
@@ -28,7 +26,6 @@ from secateur.engine.proofs.form import (
     SameBest,
     Simplified,
     Subject,
-    Tree,
     Value,
     Within,
 )
@@ -258,6 +255,13 @@ def _equal_anyway(rng: Rng, given: Simple, proof: Proof) -> Proof:
     return replace(proof, lemmas=(*proof.lemmas, lemma), simplified=one)
 
 
+def _unshown(rng: Rng, given: Simple, proof: Proof) -> Proof:
+    """Say more, and show nothing of any lemma."""
+    more = _claimed(rng, given, proof)
+    bare = (replace(lemma, tree=EMPTY, forms=(), duals=PLAIN) for lemma in more.lemmas)
+    return replace(more, lemmas=tuple(bare))
+
+
 SAID: dict[str, Forgery] = {
     "other lines": said(lambda rng, _, one: replace(one, lines=_lines(rng, one.lines))),
     "other lines after": said(
@@ -283,5 +287,6 @@ SAID: dict[str, Forgery] = {
     "other boxes": _boxes,
     "one function": _lemma(_equal),
     "one function anyway": _equal_anyway,
+    "nothing shown of a bolder claim": _unshown,
 }
 """By name; `FORGERIES` fit the lemmas of these proofs too."""

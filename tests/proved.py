@@ -13,8 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from secateur.engine.proofs.evidence import EMPTY
 from secateur.engine.proofs.form import (
-    EMPTY,
     Atom,
     Claim,
     File,
@@ -34,8 +34,11 @@ from secateur.engine.proofs.form import (
 from secateur.engine.proofs.model import Model, Relu
 from secateur.engine.proofs.read import digest, read_model
 from secateur.engine.proofs.record import record
+from secateur.engine.proofs.search import FEW
 
 KINDS = ("within", "same-best", "limits", "query")
+PHASED = ("phased within", "phased same-best", "phased limits", "phased query")
+"""The same, proved by phases and multipliers in place of halved boxes."""
 Array = NDArray[np.float64]
 
 
@@ -92,7 +95,9 @@ def file_of(name: str, data: bytes) -> File:
 @cache
 def made(kind: str, seed: int) -> Made:
     """Return a proof of a kind that holds, always the same for the same seed."""
-    rng = np.random.default_rng([KINDS.index(kind), seed])
+    rng = np.random.default_rng([(*KINDS, *PHASED).index(kind), seed])
+    few = 0 if kind in PHASED else FEW
+    kind = kind.removeprefix("phased ")
     sizes = (2, *rng.integers(3, 5 + (kind in ("limits", "query")), rng.integers(1, 3)), 2)
     weights = [rng.integers(-16, 17, (b, a)) / 8 for a, b in itertools.pairwise(sizes)]
     biases = [rng.integers(-8, 9, b) / 8 for b in sizes[1:]]
@@ -107,7 +112,7 @@ def made(kind: str, seed: int) -> Made:
     lower = tuple(Fraction(value) for value in low)
     upper = tuple(Fraction(value) + Fraction(int(rng.integers(3, 9)), 6) for value in low)
     points = rng.uniform(low, [float(value) for value in upper], (2000, 2))
-    lemma = _lemma(kind, rng, models, lower, upper, points)
+    lemma = _lemma(kind, rng, models, lower, upper, points, few)
     return Made(
         Proof(files, (lemma,), None, {"by": "tests", "seed": seed}),
         {digest(data): data for data in [*datas, *others]},
@@ -121,6 +126,7 @@ def _lemma(
     lower: tuple[Fraction, ...],
     upper: tuple[Fraction, ...],
     points: Array,
+    few: int,
 ) -> Lemma:
     """Return a lemma with evidence, as sharp as can be proved in a moment."""
     names = [[model.names[at] for at in _relus(model)] for model in models]
@@ -135,7 +141,7 @@ def _lemma(
         if both[0].lines:  # the values of the changed network are others
             claim = _wider(claim, Fraction(8))
         lemma = Lemma(both, lower, upper, claim, twins, (), EMPTY)
-        found, _ = record(lemma, models, 2.0, 400)
+        found, _ = record(lemma, models, 2.0, 400, few=few)
         if found is not None:
             return found
     raise AssertionError("no evidence was found")

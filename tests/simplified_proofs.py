@@ -18,8 +18,8 @@ from truth import Piece, pieces, true
 from secateur.engine.agreement import Best
 from secateur.engine.formats import load, save
 from secateur.engine.network import Network, Origin
+from secateur.engine.proofs.evidence import EMPTY
 from secateur.engine.proofs.form import (
-    EMPTY,
     Claim,
     Lemma,
     Limits,

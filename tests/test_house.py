@@ -69,7 +69,7 @@ def test_the_proof_checker_stands_alone():
             for name in flat:
                 first = name.split(".")[0]
                 assert first == "numpy" or first in sys.stdlib_module_names, f"{path.name}: {name}"
-    assert not {path.stem for path in seen} & {"record", "asked"}
+    assert not {path.stem for path in seen} & {"asked", "branch", "climb", "record", "search"}
 
 
 def test_every_package_ships():

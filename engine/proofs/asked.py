@@ -14,7 +14,8 @@ from ..errors import UnsupportedError
 from ..formats.files import read_bytes
 from ..network import Network
 from ..question import Alternative, Question
-from .form import EMPTY, Atom, Case, File, Form, Lemma, Negation, Query, Row, Subject, Twins, Value
+from .evidence import EMPTY, Form
+from .form import Atom, Case, File, Lemma, Negation, Query, Row, Subject, Twins, Value
 from .model import FormatError, Model, Relu
 from .read import digest, read_model
 

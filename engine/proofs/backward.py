@@ -8,7 +8,7 @@ the coefficients, and of what the values or lines reach on the box.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, assert_never
 
 import numpy as np
@@ -53,6 +53,7 @@ class Backwards:
         *,
         twins: bool = True,
         blame: bool = False,
+        slopes: Mapping[int, Array] | None = None,
     ) -> None:
         """Begin with coefficients.
 
@@ -62,8 +63,11 @@ class Backwards:
             box: ``(forms,)``.
             twins: whether lines around differences of twins may be used.
             blame: whether to find out what each input is to be blamed for.
+            slopes: ``(forms, size)`` by activation of the lines below its undecided ReLUs, in
+                [0, 1]; NaN for the usual ones.
         """
         self.bounds, self.system, self.box, self.twins = bounds, bounds.system, box, twins
+        self.slopes = slopes or {}
         self.carried: dict[int, Array] = {}
         self.lengths: dict[int, Array] = {}  # of the coefficients, where known already
         self.parts = 2 * len(self.system.nodes)  # of the bound, at most
@@ -138,8 +142,15 @@ class Backwards:
         self.sum += np.einsum("ij,ij->i", negative, lines.high_at[box])
         if lines.low_at is not None:
             self.sum += np.einsum("ij,ij->i", np.maximum(front, 0.0), lines.low_at[box])
-        negative *= lines.change[box]
-        front *= lines.low[box]
+        if node in self.slopes:
+            own = self.slopes[node][:, : lines.used]
+            own = np.where((lines.gap_low[box] > 0.0) & (own >= 0.0), own, lines.low[box])
+            positive = (front - negative) * own
+            negative *= lines.low[box] + lines.change[box]
+            front[:] = positive
+        else:
+            negative *= lines.change[box]
+            front *= lines.low[box]
         front += negative
         self._carry(layer.source, row, size * (lines.steep * MORE))
 

@@ -8,8 +8,8 @@ the same way, and a difference of two ReLUs by lines in the difference of their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Collection, Mapping
+from typing import Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,21 @@ from .system import Activation, Pair, System
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Ends = tuple[Array, Array]
+
+
+class More(Protocol):
+    """Multipliers of forms, see `multipliers.py`."""
+
+    @property
+    def slopes(self) -> Mapping[int, Array]:
+        """Slopes of lines below ReLUs by activation, NaN for none."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[int, Array]:
+        """Coefficients to add by node."""
+        ...
+
 
 ROWS = 1024
 """Forms that are carried backwards together, so that they stay in the cache."""
@@ -37,6 +52,7 @@ class Bounds:
         upper: Array,
         known: Mapping[int, Ends] | None = None,
         *,
+        still: Collection[int] = (),
         moves: bool = False,
     ) -> None:
         """Bound all values.
@@ -46,11 +62,14 @@ class Bounds:
             lower: ``(boxes, inputs)`` closed, finite.
             upper: the same.
             known: bounds of nodes that are known already, ``(boxes, size)``.
+            still: activations whose pre-activations need not be bounded again: what is known of
+                them is what would be found.
             moves: whether to keep how far inputs move undecided neurons, for `blame`.
         """
         self.system, self.boxes = system, len(lower)
-        self.known = known or {}
+        self.known, self.still = known or {}, frozenset(still)
         self.ends: dict[int, Ends] = {}
+        self.empty = np.zeros(len(lower), np.bool_)  # bounds have crossed: no input is there
         self.most: dict[int, Array] = {}  # magnitudes
         self.reach: dict[int, Array] = {}  # length of what an affine node sums
         self.lines: dict[int, Lines] = {}
@@ -72,13 +91,19 @@ class Bounds:
                 self._forward(node, lower, upper)
 
     def lower(
-        self, start: Mapping[int, Array], box: Index, *, twins: bool = True
+        self,
+        start: Mapping[int, Array],
+        box: Index,
+        *,
+        more: More | None = None,
+        twins: bool = True,
     ) -> tuple[Array, Array]:
         """Return lower bounds of linear forms on their boxes, without a constant.
 
         Args:
             start: ``(forms, size)`` coefficients by node.
             box: ``(forms,)`` each form's box.
+            more: multipliers of the forms.
             twins: whether differences of twins may be used.
 
         Returns:
@@ -87,7 +112,10 @@ class Bounds:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             begun = [(node, row.copy()) for node, row in start.items()]
-            return Backwards(self, begun, box, twins=twins).run()
+            if more is not None:
+                begun += [(node, row.copy()) for node, row in more.parts.items()]
+            slopes = None if more is None else more.slopes
+            return Backwards(self, begun, box, twins=twins, slopes=slopes).run()
 
     def blame(self, start: Mapping[int, Array], box: Index) -> Array:
         """Return how much of the looseness of forms' bounds is due to each input's width.
@@ -185,7 +213,7 @@ class Bounds:
         source = layer.source
         low, high = self.ends[source]
         box, neuron = np.nonzero((low < 0.0) & (high > 0.0) & layer.relu)
-        if not box.size:
+        if not box.size or node in self.still:
             return
         if self._direct(source):
             affine = self.system.nodes[source]
@@ -252,6 +280,7 @@ class Bounds:
 
     def _set(self, node: int, low: Array, high: Array) -> None:
         self.ends[node] = low, high
+        self.empty |= (low > high).any(axis=1)
         self.most[node] = np.maximum(np.abs(low), np.abs(high))
 
     def _move(self, node: int, box: Index, neuron: Index, rows: Array) -> None:

@@ -75,6 +75,11 @@ class Dyadic:
         one, two, power = self._with(other)
         return Dyadic(np.minimum(one, two), power)
 
+    def above(self, other: Dyadic) -> bool:
+        """Return whether any number is above the other in its place."""
+        one, two, _ = self._with(other)
+        return bool((one > two).any())
+
     def positive(self) -> Dyadic:
         """Return each number, or 0 where it is below."""
         return Dyadic(np.maximum(self.whole, 0), self.power)

@@ -20,22 +20,33 @@ from .system import Activation, Pair
 
 Index = NDArray[np.int64]
 Sides = tuple[Dyadic, Dyadic]
+Fixed = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""Which values are at least 0, and which at most, because phases are fixed."""
 
 
 class Exact:
     """What is known of a system's values on a box."""
 
-    def __init__(self, fast: Bounds, box: int, known: Mapping[int, Sides]) -> None:
+    def __init__(
+        self,
+        fast: Bounds,
+        box: int,
+        known: Mapping[int, Sides],
+        fixed: Mapping[int, Fixed] | None = None,
+    ) -> None:
         """Bound all values.
 
         Args:
             fast: chooses.
             box: which of its boxes.
             known: bounds of nodes that are known already.
+            fixed: what phases say of nodes.
         """
+        self.fixed = fixed or {}
         self.fast, self.box, self.system = fast, box, fast.system
         self.known = known
         self.ends: dict[int, Sides] = {}
+        self.empty = False  # bounds have crossed: no input is there
         self.lines: dict[int, tuple[Sides, Sides]] = {}  # slope and intercept below and above
         self.apart: dict[int, tuple[Sides, Sides]] = {}
         self.weights = {
@@ -44,13 +55,21 @@ class Exact:
             if isinstance(node, Affine)
         }
         for node in self.system.order:
-            self.ends[node] = self._forward(node)
+            self._set(node, self._forward(node))
 
-    def lower(self, start: Sequence[tuple[int, Dyadic]], *, twins: bool = True) -> Dyadic:
+    def lower(
+        self,
+        start: Sequence[tuple[int, Dyadic]],
+        *,
+        slopes: Mapping[int, NDArray[np.float64]] | None = None,
+        twins: bool = True,
+    ) -> Dyadic:
         """Return lower bounds of linear forms, without a constant.
 
         Args:
             start: node and coefficients ``(forms, size)``.
+            slopes: ``(size,)`` by activation of the lines below its undecided ReLUs, in [0, 1];
+                NaN for the usual ones.
             twins: whether differences of twins may be used.
         """
         carried: dict[int, Dyadic] = {}
@@ -63,6 +82,8 @@ class Exact:
         def plain(node: int, row: Dyadic) -> None:
             nonlocal total
             (low, low_at), (high, high_at) = self.lines[node]
+            if slopes and node in slopes:
+                low, low_at = self._sloped(node, slopes[node], low, low_at)
             positive, negative = row.positive(), row.negative()
             total = total + positive @ low_at + negative @ high_at
             layer = self.system.nodes[node]
@@ -112,6 +133,16 @@ class Exact:
                 case _:
                     assert_never(layer)
         return total
+
+    def _sloped(self, node: int, slopes: NDArray[np.float64], low: Dyadic, low_at: Dyadic) -> Sides:
+        """Return lines below ReLUs with other slopes through 0: any from 0 to 1 is below a ReLU."""
+        lines, layer = self.fast.lines[node], self.system.nodes[node]
+        assert isinstance(layer, Activation)
+        own = layer.relu & (slopes >= 0.0)
+        own[lines.used :] = False
+        own[: lines.used] &= lines.gap_low[self.box] > 0.0
+        steep, zeros = Dyadic.of(np.where(own, slopes, 0.0)), Dyadic.zeros(own.shape)
+        return low.put(own, steep[own]), low_at.put(own, zeros[own])
 
     def _split(
         self, node: int, pair: Pair, first: Dyadic, second: Dyadic, carry: object
@@ -173,6 +204,9 @@ class Exact:
                 assert_never(layer)
         if node in self.known:
             low, high = low.maximum(self.known[node][0]), high.minimum(self.known[node][1])
+        if node in self.fixed:
+            up, down = self.fixed[node]
+            low, high = low.put(up, low[up].positive()), high.put(down, high[down].negative())
         return low, high
 
     def _sharpen(self, source: int, asked: list[tuple[Index, Index, NDArray[np.float64]]]) -> None:
@@ -189,7 +223,11 @@ class Exact:
                 low = low.put(some, low[some].maximum(found[signs > 0.0]))
                 some = which[signs < 0.0]
                 high = high.put(some, high[some].minimum(-found[signs < 0.0]))
-                self.ends[source] = low, high
+                self._set(source, (low, high))
+
+    def _set(self, node: int, sides: Sides) -> None:
+        self.ends[node] = sides
+        self.empty |= sides[0].above(sides[1])
 
     def _activate(self, node: int, layer: Activation) -> Sides:
         """Note lines around activations; return their ends."""

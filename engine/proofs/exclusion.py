@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from .bound import Bounds
 from .dyadic import Dyadic
+from .evidence import Form
 from .exact import Exact
-from .form import Form, Negation
+from .form import Negation
 from .model import FormatError
+from .multipliers import Multipliers
 from .negation import combine
 from .system import Start, System, start
 
@@ -87,31 +89,44 @@ class Tests:
         self._tables = self._limits = None
         return len(self.tests) - 1
 
-    def passed(self, bounds: Bounds, box: Index, form: Index) -> NDArray[np.bool_]:
+    def passed(
+        self, bounds: Bounds, box: Index, form: Index, more: Multipliers | None = None
+    ) -> NDArray[np.bool_]:
         """Return which forms exclude their cases on which boxes.
 
         Args:
             bounds: of the boxes.
             box: ``(entries,)`` where to look at a form.
             form: ``(entries,)``.
+            more: multipliers of the entries.
         """
         least, above = self.limits(form)
-        found, _ = self.lower(bounds, box, form)
+        found, _ = self.lower(bounds, box, form, more)
         out = np.where(above, found > least, found >= least)
         left = np.flatnonzero(~out)
         if left.size and bounds.system.pairs:
-            found, _ = self.lower(bounds, box[left], form[left], twins=False)
+            some = None if more is None else more.take(left)
+            found, _ = self.lower(bounds, box[left], form[left], some, twins=False)
             out[left] = np.where(above[left], found > least[left], found >= least[left])
         return out
 
-    def exactly(self, exact: Exact, form: int) -> bool:
-        """Return whether a form excludes its case, without rounding."""
-        test = self.tests[form]
+    def exactly(self, exact: Exact, form: int, more: Multipliers | None = None) -> bool:
+        """Return whether a form excludes its case, without rounding.
+
+        Args:
+            exact: of a box.
+            form: which one.
+            more: multipliers of it alone.
+        """
+        test, slopes = self.tests[form], dict[int, Array]()
         begun = [(node, Dyadic.of(row[None])) for node, row in test.start.coefficients.items()]
+        if more is not None:
+            begun += [(node, Dyadic.of(row)) for node, row in more.parts.items()]
+            slopes = {node: row[0] for node, row in more.slopes.items()}
         if not begun:
             begun = [(0, Dyadic.zeros((1, self.system.sizes[0])))]
         for twins in (True, False) if exact.system.pairs else (True,):
-            (found,) = exact.lower(begun, twins=twins).fractions()
+            (found,) = exact.lower(begun, slopes=slopes, twins=twins).fractions()
             if found > test.least or (found == test.least and not test.above):
                 return True
         return False
@@ -122,13 +137,20 @@ class Tests:
         return least[form], above[form]
 
     def lower(
-        self, bounds: Bounds, box: Index, form: Index, *, twins: bool = True
+        self,
+        bounds: Bounds,
+        box: Index,
+        form: Index,
+        more: Multipliers | None = None,
+        *,
+        twins: bool = True,
     ) -> tuple[Array, Array]:
         """Return bounds of forms, and their coefficients of the inputs, as `Bounds.lower` does."""
         found = np.full(box.size, -np.inf)
         slopes = np.zeros((box.size, self.system.sizes[0]))
         for some, begun in self.begun(form):
-            found[some], slopes[some] = bounds.lower(begun, box[some], twins=twins)
+            own = None if more is None else more.take(some)
+            found[some], slopes[some] = bounds.lower(begun, box[some], more=own, twins=twins)
         return found, slopes
 
     def begun(self, form: Index) -> Sequence[tuple[Index, dict[int, Array]]]:

@@ -2,35 +2,24 @@
 
 A proof speaks of networks that all read one vector of inputs, and of a box of inputs. What it says
 is a list of cases, conjunctions of linear inequalities that no input of the box satisfies. The
-evidence is a tree that halves the box: at every node some cases are *excluded*, by a non-negative
-combination of a case's inequalities that cannot hold on the node's box; on every way from the root
-to a leaf every case has to be excluded. How a combination is bounded is the checker's business.
+evidence is a tree that halves the box, or fixes the phase of a neuron: at every node some cases are
+*excluded*, by a non-negative combination of a case's inequalities that cannot hold there; on every
+way from the root to a leaf every case has to be excluded. How a combination is bounded is the
+checker's business; an entry may come with multipliers that help.
 
 This file, and all that the checker imports, needs python's standard library and numpy alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .model import FormatError
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+from .evidence import PLAIN, Duals, Form, Tree
 
 Words = Mapping[str, object]
-
-LEAF = -1
-"""The axis of a node that is not split."""
-
-EQUAL = -1
-"""The form of an entry that excludes all cases, as both networks are one function on its box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,44 +186,6 @@ class Twins:
     order: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A combination of a case's atoms, with whole weights of at least 0 and one above.
-
-    Attributes:
-        case: index of the case.
-        weights: one for each of its atoms.
-    """
-
-    case: int
-    weights: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tree:
-    """Boxes inside boxes, level by level: the children of a split node come after all nodes before.
-
-    Attributes:
-        axis: ``(nodes,)`` the input that a node is split at, `LEAF` for none.
-        cut: ``(nodes,)`` where; both halves hold it. 0 for a leaf.
-        node, form: ``(entries,)`` at which node which form excludes its case, or `EQUAL`.
-    """
-
-    axis: Index
-    cut: Array
-    node: Index
-    form: Index
-
-
-EMPTY = Tree(
-    np.array([LEAF], dtype=np.int64),
-    np.zeros(1),
-    np.zeros(0, dtype=np.int64),
-    np.zeros(0, dtype=np.int64),
-)
-"""A tree without evidence."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Lemma:
     """A claim over a box, and its evidence.
@@ -246,6 +197,7 @@ class Lemma:
         twins: hints.
         forms: combinations that entries of the tree speak of.
         tree: the evidence.
+        duals: multipliers for entries of the tree.
     """
 
     subjects: tuple[Subject, ...]
@@ -255,6 +207,7 @@ class Lemma:
     twins: tuple[Twins, ...]
     forms: tuple[Form, ...]
     tree: Tree
+    duals: Duals = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,30 +291,3 @@ class Proof:
     lemmas: tuple[Lemma, ...]
     simplified: Simplified | None = None
     said: Words = field(default_factory=dict)
-
-
-def check_tree(tree: Tree, forms: Sequence[Form], inputs: int) -> None:
-    """Raise FormatError where a tree is none, or speaks of what is not there."""
-    nodes = tree.axis.size
-    split = tree.axis != LEAF
-    if nodes == 0 or tree.cut.size != nodes or tree.node.size != tree.form.size:
-        raise FormatError("the tree's arrays have different lengths, or it has no node")
-    if ((tree.axis < LEAF) | (tree.axis >= inputs)).any():
-        raise FormatError(f"the tree splits an input that is none of {inputs}")
-    if nodes != 1 + 2 * int(split.sum()):
-        raise FormatError("the tree has nodes without a parent, or children that are missing")
-    child = children(tree)
-    if (child[split] <= np.flatnonzero(split)).any():
-        raise FormatError("the tree's children do not come after their parents")
-    if not np.isfinite(tree.cut).all():
-        raise FormatError("a cut of the tree is no number")
-    if ((tree.node < 0) | (tree.node >= nodes)).any():
-        raise FormatError("an entry speaks of a node that is not there")
-    if ((tree.form < EQUAL) | (tree.form >= len(forms))).any():
-        raise FormatError("an entry speaks of a form that is not there")
-
-
-def children(tree: Tree) -> Index:
-    """Return ``(nodes,)`` the first child of each split node; the second comes next."""
-    split = tree.axis != LEAF
-    return np.asarray(1 + 2 * (np.cumsum(split) - 1), dtype=np.int64)

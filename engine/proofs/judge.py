@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bound import Bounds
+from .evidence import EQUAL, check_duals, check_tree
 from .exact import Exact, Sides
 from .exclusion import Tests, test_of
-from .form import EQUAL, Lemma, check_tree
+from .form import Lemma
 from .model import FormatError, Model
+from .multipliers import Groups, Multipliers, gather
 from .negation import negation
+from .phases import Phases, clip
 from .same import Same, same_of
-from .system import System, system_of
+from .system import Activation, System, system_of
 from .thin import Thinner
 from .tree import boxes, left_over, outward, passing
 
@@ -38,7 +41,15 @@ class ProofError(ValueError):
 
 def together(system: System) -> int:
     """Return how many boxes are bounded at once."""
-    return max(1, min(MOST, ENTRIES // max(system.sizes) ** 2))
+    widest = max(
+        (
+            size
+            for node, size in zip(system.nodes, system.sizes, strict=True)
+            if isinstance(node, Activation)
+        ),
+        default=1,
+    )
+    return max(1, min(MOST, ENTRIES // (widest * max(system.sizes))))
 
 
 def judge(
@@ -63,7 +74,13 @@ def judge(
     system = system_of(lemma, models)
     negated = negation(lemma.claim)
     lower, upper = box_of(lemma)
-    check_tree(lemma.tree, lemma.forms, lower.size)
+    neurons = sum(
+        size
+        for node, size in zip(system.nodes, system.sizes, strict=True)
+        if isinstance(node, Activation)
+    )
+    check_tree(lemma.tree, lemma.forms, lower.size, neurons)
+    check_duals(lemma.duals, lemma.tree, neurons)
     missing = left_over(lemma.tree, lemma.forms, len(negated.cases))
     if missing is not None:
         raise ProofError(f"case {missing} is not excluded on every part of the box")
@@ -96,9 +113,13 @@ class _Walk:
         self.same, self.met = same, 0
         self.exact, self.watch, self.size = exact, watch, together(system)
         self.thinner = Thinner(system, tests.nodes)
+        self.phases = Phases(lemma.tree, low.shape[1])
+        self.thinner.held[self.phases.neurons()] = True
+        self.groups = Groups(lemma.duals)
         self.passed: dict[int, dict[int, Sides]] = {}  # without rounding, if that is asked for
         self.above = passing(lemma.tree)
         order = np.argsort(lemma.tree.node, kind="stable")
+        self.entry = order
         self.node, self.form = lemma.tree.node[order], lemma.tree.form[order]
         needed = np.zeros(lemma.tree.axis.size, np.bool_)
         used = np.unique(self.node)
@@ -121,7 +142,7 @@ class _Walk:
         while left:
             nodes, known = left.pop()
             self.watch()
-            bounds, kept = self.thinner.bounds(self.low[nodes], self.high[nodes], known)
+            bounds, kept = self._bounds(nodes, known)
             self._show(nodes, bounds, kept)
             known = self.thinner.passed_on(bounds, kept, known)
             self._below(self.shown.of(nodes), nodes, known)
@@ -136,8 +157,20 @@ class _Walk:
         for nodes in self._batches(shown):
             self.watch()
             there = known[np.searchsorted(above, self.above[nodes])]
-            bounds, kept = self.thinner.bounds(self.low[nodes], self.high[nodes], there)
+            bounds, kept = self._bounds(nodes, there)
             self._show(nodes, bounds, kept)
+
+    def _bounds(self, nodes: Index, known: Array) -> tuple[Bounds, dict[int, Index]]:
+        """Return bounds on nodes, with what is known above them and what their phases say."""
+        still: frozenset[int] = frozenset()
+        if self.phases.some:
+            known = known.copy() if len(known) == nodes.size else np.repeat(known, nodes.size, 0)
+            for at, node in enumerate(nodes.tolist()):
+                clip(known[at], self.phases.of(node))
+            still = self.thinner.still(
+                self.phases.since(node, int(self.above[node])) for node in nodes.tolist()
+            )
+        return self.thinner.bounds(self.low[nodes], self.high[nodes], known, still=still)
 
     def _show(self, nodes: Index, bounds: Bounds, kept: dict[int, Index]) -> None:
         """Check the entries of nodes by bounds on their boxes."""
@@ -145,16 +178,19 @@ class _Walk:
         count = last - first
         box = np.repeat(np.arange(nodes.size), count)
         skip = np.repeat(first - (np.cumsum(count) - count), count)
-        form = self.form[skip + np.arange(box.size)]
+        entry = skip + np.arange(box.size)
+        form, more = self.form[entry], self._multipliers(nodes, box, entry, kept)
         holds = np.zeros(box.size, np.bool_)
         rest = np.flatnonzero(form != EQUAL)
-        holds[rest] = self.tests.passed(bounds, box[rest], form[rest])
+        some = None if more is None else more.take(rest)
+        holds[rest] = self.tests.passed(bounds, box[rest], form[rest], some)
         equal = np.flatnonzero(form == EQUAL)
         if self.same is not None and equal.size:
             holds[equal] = self.same.holds(bounds, kept, box[equal])
-        self._near(nodes, box, form, holds)
+        holds |= bounds.empty[box]
+        self._near(nodes, box, form, holds, entry)
         if self.exact and holds.all():
-            holds = self._exactly(nodes, bounds, kept, box, form)
+            holds = self._exactly(nodes, bounds, kept, box, form, more)
         if not holds.all():
             at = int(np.flatnonzero(~holds)[0])
             if form[at] == EQUAL:
@@ -166,7 +202,29 @@ class _Walk:
                 f"case {self.forms[int(form[at])].case}"
             )
 
-    def _near(self, nodes: Index, box: Index, form: Index, holds: NDArray[np.bool_]) -> None:
+    def _multipliers(
+        self, nodes: Index, box: Index, entry: Index, kept: dict[int, Index]
+    ) -> Multipliers | None:
+        """Return what entries come with; None where that is nothing."""
+        if not self.groups:
+            return None
+        groups = [self.groups.of(int(self.entry[at])) for at in entry.tolist()]
+        fixed: list[dict[int, bool]] = [{}] * len(groups)
+        for at, group in enumerate(groups):
+            if group is None:
+                continue
+            fixed[at] = self.phases.of(int(nodes[box[at]]))
+            for neuron in group.split.tolist():
+                if neuron not in fixed[at]:
+                    raise ProofError(
+                        f"node {int(nodes[box[at]])}: a multiplier speaks of the phase of neuron "
+                        f"{neuron}, which is not fixed there"
+                    )
+        return gather(groups, fixed, self.thinner, kept)
+
+    def _near(
+        self, nodes: Index, box: Index, form: Index, holds: NDArray[np.bool_], entry: Index
+    ) -> None:
         """Look again, without rounding, at entries that floats do not show: limits may be met."""
         for at in np.unique(box[~holds & (form != EQUAL)]).tolist():
             self.watch()
@@ -175,14 +233,23 @@ class _Walk:
                 raise ProofError(
                     f"more than {MET} boxes need rational numbers: that takes too long"
                 )
-            exact = self.thinner.alone(self.low[nodes[at]], self.high[nodes[at]])
-            for entry in np.flatnonzero(~holds & (form != EQUAL) & (box == at)).tolist():
-                holds[entry] = self.tests.exactly(exact, int(form[entry]))
-                if not holds[entry]:
+            fixed = self.phases.of(int(nodes[at]))
+            exact, kept = self.thinner.alone(self.low[nodes[at]], self.high[nodes[at]], fixed)
+            for one in np.flatnonzero(~holds & (form != EQUAL) & (box == at)).tolist():
+                few = np.array([one])
+                more = self._multipliers(nodes, box[few], entry[few], kept)
+                holds[one] = exact.empty or self.tests.exactly(exact, int(form[one]), more)
+                if not holds[one]:
                     return
 
     def _exactly(
-        self, nodes: Index, bounds: Bounds, kept: dict[int, Index], box: Index, form: Index
+        self,
+        nodes: Index,
+        bounds: Bounds,
+        kept: dict[int, Index],
+        box: Index,
+        form: Index,
+        more: Multipliers | None,
     ) -> NDArray[np.bool_]:
         """Return which entries hold without rounding."""
         holds = np.zeros(box.size, np.bool_)
@@ -190,10 +257,14 @@ class _Walk:
             self.watch()
             above = int(self.above[node])
             known = self.passed.get(above, {}) if above >= 0 else {}
-            exact = Exact(bounds, at, self.thinner.known(known, kept))
+            fixed = self.thinner.fixed(self.phases.of(node), kept) if self.phases.some else {}
+            exact = Exact(bounds, at, self.thinner.known(known, kept), fixed)
             for entry in np.flatnonzero(box == at).tolist():
-                if form[entry] != EQUAL:
-                    holds[entry] = self.tests.exactly(exact, int(form[entry]))
+                if exact.empty:
+                    holds[entry] = True
+                elif form[entry] != EQUAL:
+                    own = None if more is None else more.take(np.array([entry]))
+                    holds[entry] = self.tests.exactly(exact, int(form[entry]), own)
                 elif self.same is not None:
                     holds[entry] = self.same.exactly(exact, kept)
             if self.needed[node]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .form import Atom, Claim, Form, Limits, Negation, Query, Row, SameBest, Value, Within
+from .evidence import Form
+from .form import Atom, Claim, Limits, Negation, Query, Row, SameBest, Value, Within
 from .model import FormatError
 
 

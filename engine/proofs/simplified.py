@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from .algebra import AlgebraError, Alike, distance
-from .form import EMPTY, Lemma, Limits, Line, Proof, SameBest, Simplified, Subject, Within
+from .evidence import EMPTY
+from .form import Lemma, Limits, Line, Proof, SameBest, Simplified, Subject, Within
 from .judge import ProofError, box_of
 from .model import FormatError, Model, Relu
 from .speech import above

@@ -11,20 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from .form import (
-    File,
-    Form,
-    Lemma,
-    Line,
-    Match,
-    Proof,
-    SameBest,
-    Simplified,
-    Subject,
-    Tree,
-    Twins,
-    Within,
-)
+from .evidence import PLAIN, Duals, Form, Index, Tree
+from .form import File, Lemma, Line, Match, Proof, SameBest, Simplified, Subject, Twins, Within
 from .model import FormatError
 from .store_arrays import Reader, Writer
 from .store_claim import claim_words, read_claim
@@ -41,6 +29,7 @@ NODES: Final = 50_000_000
 FORMS: Final = 1_000_000
 """Forms, and lines of a network, at most."""
 
+_WHOLE_DUALS: Final = ("entry", "slopes", "neuron", "slope", "phases", "split")
 _DIGEST: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 _LARGEST_FILE: Final = 2**50
 
@@ -117,6 +106,7 @@ def _lemma_words(lemma: Lemma, name: str, arrays: Writer) -> dict[str, object]:
     arrays.whole(f"{name}.case", [form.case for form in lemma.forms])
     arrays.whole(f"{name}.width", [len(form.weights) for form in lemma.forms])
     arrays.whole(f"{name}.weight", [one for form in lemma.forms for one in form.weights])
+    _duals_words(lemma.duals, name, arrays)
     return {
         "subjects": [
             {
@@ -160,7 +150,27 @@ def _read_lemma(value: object, name: str, arrays: Reader) -> Lemma:
             np.cumsum(arrays.whole(f"{name}.node", NODES), dtype=np.int64),
             arrays.whole(f"{name}.form", NODES),
         ),
+        _read_duals(name, arrays),
     )
+
+
+def _duals_words(duals: Duals, name: str, arrays: Writer) -> None:
+    """Add multipliers, if there are any."""
+    if duals.entry.size:
+        for part in _WHOLE_DUALS:
+            values: Index = getattr(duals, part)
+            arrays.whole(f"{name}.dual.{part}", values)
+        arrays.real(f"{name}.dual.weight", duals.weight)
+
+
+def _read_duals(name: str, arrays: Reader) -> Duals:
+    if f"{name}.dual.entry" not in arrays:
+        return PLAIN
+    entry, slopes, neuron, slope, phases, split = (
+        arrays.whole(f"{name}.dual.{part}", NODES) for part in _WHOLE_DUALS
+    )
+    weight = arrays.real(f"{name}.dual.weight", NODES)
+    return Duals(entry, slopes, neuron, slope, phases, split, weight)
 
 
 def _read_subject(value: object, name: str, at: int, arrays: Reader) -> Subject:

@@ -95,6 +95,9 @@ class Reader:
         if len(self._raw) != size or not packed.eof or packed.unused_data:
             raise FormatError(f"the arrays unpack to other than the {size} bytes that are stated")
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
     def whole(self, name: str, most: int) -> Index:
         """Return whole numbers, ``(length,)`` of at most a length."""
         kind, length, offset = self._take(name, most)

@@ -7,15 +7,17 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bound import Bounds
-from .exact import Exact, Sides
+from .exact import Exact, Fixed, Sides
 from .model import Affine, FormatError
+from .phases import Change, clip
 from .system import Activation, Node, Pair, System, sources
 
 Array = NDArray[np.float64]
@@ -23,7 +25,13 @@ Index = NDArray[np.int64]
 
 
 class Thinner:
-    """Bounds boxes with what is known of larger ones."""
+    """Bounds boxes with what is known of larger ones.
+
+    Attributes:
+        place: where each activation's neurons are among all.
+        size: of all activations.
+        held: ``(neurons,)`` those that never leave.
+    """
 
     def __init__(self, system: System, whole: Collection[int]) -> None:
         """Look at a system.
@@ -42,6 +50,7 @@ class Thinner:
             self.place[at] = slice(begin, begin + system.sizes[at])
             begin += system.sizes[at]
         self.size = begin
+        self.held = np.zeros(begin, np.bool_)
         self.thin = self._thin(frozenset(whole))
 
     def nothing(self, boxes: int) -> Array:
@@ -51,7 +60,13 @@ class Thinner:
         return out
 
     def bounds(
-        self, lower: Array, upper: Array, known: Array, *, moves: bool = False
+        self,
+        lower: Array,
+        upper: Array,
+        known: Array,
+        *,
+        still: Collection[int] = (),
+        moves: bool = False,
     ) -> tuple[Bounds, dict[int, Index]]:
         """Return bounds on boxes, and which neurons of each thinned activation they speak of.
 
@@ -59,6 +74,7 @@ class Thinner:
             lower: ``(boxes, inputs)``.
             upper: the same.
             known: ``(boxes, 2, neurons)`` bounds of pre-activations on larger boxes.
+            still: activations of which nothing more can be found than is known.
             moves: as of `Bounds`.
         """
         least, most = known[:, 0].min(axis=0), known[:, 1].max(axis=0)
@@ -85,12 +101,64 @@ class Thinner:
             part = known[:, :, self.place[at]]
             part = part[:, :, kept[at]] if at in kept else part
             nodes[layer.source] = part[:, 0], part[:, 1]
-        return Bounds(system, lower, upper, nodes, moves=moves), kept
+        return Bounds(system, lower, upper, nodes, still=still, moves=moves), kept
 
-    def alone(self, lower: Array, upper: Array) -> Exact:
-        """Return exact bounds on one box ``(inputs,)``, with nothing known of larger ones."""
-        bounds, kept = self.bounds(lower[None], upper[None], self.nothing(1))
-        return Exact(bounds, 0, self.known({}, kept))
+    def alone(
+        self, lower: Array, upper: Array, fixed: dict[int, bool]
+    ) -> tuple[Exact, dict[int, Index]]:
+        """Return exact bounds on one box ``(inputs,)``, with nothing known of larger ones.
+
+        Args:
+            lower: of the box.
+            upper: the same.
+            fixed: neurons whose phases are fixed, and whether above.
+
+        Returns:
+            The bounds, and which neurons they speak of, as `bounds` does.
+        """
+        known = self.nothing(1)
+        clip(known[0], fixed)
+        bounds, kept = self.bounds(lower[None], upper[None], known)
+        return Exact(bounds, 0, self.known({}, kept), self.fixed(fixed, kept)), kept
+
+    def fixed(self, fixed: dict[int, bool], kept: dict[int, Index]) -> dict[int, Fixed]:
+        """Return which of a node's values are at least 0, and which at most, by phases."""
+        out = {}
+        for at, layer in self.activations.items():
+            place = self.place[at]
+            own = {one - place.start: up for one, up in fixed.items() if _within(one, place)}
+            if own:
+                which = kept.get(at, np.arange(place.stop - place.start)).tolist()
+                sides = [own.get(one) for one in which]
+                out[layer.source] = (
+                    np.array([side is True for side in sides]),
+                    np.array([side is False for side in sides]),
+                )
+        return out
+
+    def still(self, changes: Iterable[Change]) -> frozenset[int]:
+        """Return the activations that none of some changes moves."""
+        left = set(self.activations)
+        for change in changes:
+            if change.smaller:
+                return frozenset()
+            for neuron in change.neurons:
+                left -= self._moved[neuron]
+        return frozenset(left)
+
+    @cached_property
+    def _moved(self) -> Mapping[int, frozenset[int]]:
+        """Return for each neuron the activations that read it, at whatever distance."""
+        moved: dict[int, frozenset[int]] = {}
+        for at in self.activations:
+            reached = {at}
+            for node in range(at + 1, len(self.system.nodes)):
+                if reached & set(sources(self.system.nodes[node])):
+                    reached.add(node)
+            found = frozenset(reached & set(self.activations)) - {at}
+            place = self.place[at]
+            moved.update(dict.fromkeys(range(place.start, place.stop), found))
+        return moved
 
     def passed_on(self, bounds: Bounds, kept: dict[int, Index], known: Array) -> Array:
         """Return what is known on boxes once they are bounded."""
@@ -143,7 +211,8 @@ class Thinner:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which neurons are 0, and which are the identity, on all boxes."""
         part = self.place[at]
-        return layer.relu & (most[part] <= 0.0), layer.relu & (least[part] >= 0.0)
+        dead = layer.relu & (most[part] <= 0.0) & ~self.held[part]
+        return dead, layer.relu & (least[part] >= 0.0)
 
     def _thin(self, whole: frozenset[int]) -> frozenset[int]:
         """Return the activations whose neurons may leave: matrices alone read and feed them."""
@@ -188,3 +257,7 @@ class Thinner:
             for pair in self.system.pairs
         )
         return replace(self.system, nodes=tuple(nodes), sizes=tuple(sizes), pairs=pairs)
+
+
+def _within(neuron: int, place: slice) -> bool:
+    return bool(place.start <= neuron < place.stop)

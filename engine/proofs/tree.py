@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .form import EQUAL, LEAF, Form, Tree, children
+from .evidence import EQUAL, LEAF, Form, Tree, children
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -34,6 +34,21 @@ def outward(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[Array
         if Fraction(high[at]) < value:
             high[at] = np.nextafter(high[at], np.inf)
     return low, high
+
+
+def by_level(axis: Index, child: Index) -> Index:
+    """Return nodes ``(nodes,)`` in the order of a tree, level by level.
+
+    Args:
+        axis: ``(nodes,)`` as of a tree.
+        child: ``(nodes,)`` the first child of each split node; the second comes next.
+    """
+    order, level = [], np.array([0])
+    while level.size:
+        order.append(level)
+        first = child[level[axis[level] != LEAF]]
+        level = np.stack([first, first + 1], axis=1).ravel()
+    return np.concatenate(order)
 
 
 def levels(tree: Tree) -> Iterator[slice]:
@@ -63,8 +78,9 @@ def boxes(tree: Tree, lower: Array, upper: Array) -> tuple[Array, Array]:
         axis, cut, first = tree.axis[parents], tree.cut[parents], child[parents]
         for half in (0, 1):
             low[first + half], high[first + half] = low[parents], high[parents]
-        high[first, axis] = cut
-        low[first + 1, axis] = cut
+        box = axis < lower.size  # the others fix a neuron's phase
+        high[first[box], axis[box]] = cut[box]
+        low[first[box] + 1, axis[box]] = cut[box]
     return np.minimum(low, high), np.maximum(low, high)
 
 

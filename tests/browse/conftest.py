@@ -114,6 +114,12 @@ def get(shelf):
 
 
 @pytest.fixture
+def visit():
+    """Ask for a page of any shelf."""
+    return lambda shelf, path: asked(site(shelf, PORT), path)
+
+
+@pytest.fixture
 def keys(shelf):
     """The key of each file, by its name."""
     return {line.item.name: line.item.key for line in shelf.look().lines}

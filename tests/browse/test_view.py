@@ -4,12 +4,13 @@ import copy
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from browse_pages import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pages import Page
-from proved import KINDS, made
+from proved import KINDS, PHASED, made
 
 from secateur.browse.find import Kind, find, roots
 from secateur.browse.view import State, view
@@ -84,6 +85,15 @@ def test_a_record_with_a_hostile_value_is_shown_or_told(finished, tmp_path, name
     assert found.entry.state is not State.UNREADABLE or "r.json" in found.entry.answer
 
 
+def test_a_record_that_no_report_is_made_of_is_shown_in_short(record, tmp_path):
+    record |= {"schema": "secateur.fetch/1", "folder": SCRIPT, "exit": 20}
+    found = seen(tmp_path / "r.json", json.dumps(record).encode())
+    assert (found.entry.verb, found.entry.state) == ("fetch", State.UNKNOWN)
+    page = Page(drawn(found, "r.json"))
+    assert "What the record says outside its lists" in page.text
+    assert not page.named("script")
+
+
 @SLOW
 @given(st.data())
 def test_outcomes_with_a_hostile_value_are_shown_or_told(finished, tmp_path, data):
@@ -119,7 +129,19 @@ def test_a_proof_with_other_bytes_is_told(tmp_path, data):
     assert "p.proof" in found.entry.answer
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_phases_and_multipliers_of_a_proof_are_counted(tmp_path):
+    some = (made(kind, seed).proof for seed in range(40) for kind in PHASED[1:])
+    proof = next(one for one in some if one.lemmas[0].duals.entry.size)
+    (lemma,) = proof.lemmas
+    text = Page(drawn(seen(tmp_path / "p.proof", write_proof(proof)), "p.proof")).text
+    fixed = lemma.tree.axis[lemma.tree.axis >= len(lemma.lower)] - len(lemma.lower)
+    if fixed.size:
+        assert f"neuron {np.bincount(fixed).argmax()}" in text
+    assert "phases fixed" in text
+    assert f" {lemma.tree.node.size} {lemma.duals.entry.size} {len(lemma.forms)} " in text
+
+
+@pytest.mark.parametrize("kind", KINDS + PHASED)
 def test_a_proof_is_shown_with_what_it_says_and_no_verdict(tmp_path, kind):
     proof = made(kind, 4).proof
     found = seen(tmp_path / "p.proof", write_proof(proof))

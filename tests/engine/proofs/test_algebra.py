@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from secateur.engine.proofs import algebra
 from secateur.engine.proofs.algebra import AlgebraError, Alike, distance
-from secateur.engine.proofs.form import EMPTY, Lemma, Limits, Line, Subject
+from secateur.engine.proofs.evidence import EMPTY
+from secateur.engine.proofs.form import Lemma, Limits, Line, Subject
 from secateur.engine.proofs.model import Affine, FormatError, Input, Model, Relu
 from secateur.engine.proofs.system import system_of
 

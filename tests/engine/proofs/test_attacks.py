@@ -9,11 +9,11 @@ import pytest
 from forgeries import EVIDENCE, FORGERIES, bolder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proved import KINDS, sharp
+from proved import KINDS, PHASED, sharp
 from truth import true
 
 from secateur.engine.proofs.check import check
-from secateur.engine.proofs.form import Tree
+from secateur.engine.proofs.evidence import Tree
 from secateur.engine.proofs.judge import ProofError
 from secateur.engine.proofs.model import FormatError
 from secateur.engine.proofs.record import record
@@ -21,6 +21,12 @@ from secateur.engine.proofs.store import read_proof, write_proof
 
 SEEDS = 3
 EACH = 6
+ALL = (*KINDS, *PHASED)
+GIVEN = [
+    *((kind, seed, EACH) for kind in KINDS for seed in range(SEEDS)),
+    *((kind, 0, EACH // 2) for kind in PHASED),
+]
+"""Kinds of proofs, seeds, and how often each forgery is made."""
 
 known = {}
 counts = Counter()
@@ -61,19 +67,18 @@ def forged(rng, given_, name, proof):
         return None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_proofs_are_accepted_and_true(kind):
     for given_ in sharp(kind, SEEDS):
         assert outcome(given_, write_proof(given_.proof)) == "true"
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("kind", KINDS)
-def test_forgeries_are_refused_or_true(kind, seed):
+@pytest.mark.parametrize(("kind", "seed", "each"), GIVEN)
+def test_forgeries_are_refused_or_true(kind, seed, each):
     given_ = sharp(kind, SEEDS)[seed]
     ends = Counter()
     for number, name in enumerate(FORGERIES):
-        for turn in range(EACH):
+        for turn in range(each):
             rng = np.random.default_rng([seed, number, turn])
             data = forged(rng, given_, name, given_.proof)
             end = "refused" if data is None else outcome(given_, data)
@@ -96,9 +101,8 @@ def test_every_forgery_was_tried():
     assert whole["false"] == 0
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_evidence_proves_what_is_false(kind, seed):
+@pytest.mark.parametrize(("kind", "seed", "each"), GIVEN)
+def test_no_evidence_proves_what_is_false(kind, seed, each):
     given_ = sharp(kind, SEEDS)[seed]
     (lemma,) = given_.proof.lemmas
     for part in (1, 2, 4, 8, 16, 32, 64):
@@ -109,7 +113,7 @@ def test_no_evidence_proves_what_is_false(kind, seed):
     else:
         raise AssertionError("every bolder claim is true")
     for number, name in enumerate(EVIDENCE):
-        for turn in range(EACH):
+        for turn in range(each):
             rng = np.random.default_rng([seed, number, turn])
             data = forged(rng, given_, name, proof)
             end = "refused" if data is None else outcome(given_, data)
@@ -118,7 +122,7 @@ def test_no_evidence_proves_what_is_false(kind, seed):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(ALL),
     seed=st.integers(0, SEEDS - 1),
     names=st.lists(st.sampled_from(sorted(FORGERIES)), min_size=1, max_size=4),
     luck=st.integers(0, 2**32 - 1),

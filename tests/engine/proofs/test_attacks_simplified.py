@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from simplified_proofs import CASES, simple, sound
 
 from secateur.engine.proofs import algebra, judge, same, simplified
 from secateur.engine.proofs.check import check
-from secateur.engine.proofs.form import EQUAL, Match, SameBest, Within
+from secateur.engine.proofs.evidence import EQUAL
+from secateur.engine.proofs.form import Match, SameBest, Within
 from secateur.engine.proofs.judge import ProofError
 from secateur.engine.proofs.model import FormatError
 from secateur.engine.proofs.store import read_proof, write_proof
@@ -58,7 +60,7 @@ def forged(rng, given_, name, proof):
 def tried(case, name, turn):
     """Return what a forgery ends in; it is always the same."""
     given_ = simple(case)
-    rng = np.random.default_rng([case, list(FORGERIES).index(name), turn])
+    rng = np.random.default_rng([case, crc32(name.encode()), turn])
     data = forged(rng, given_, name, given_.proof)
     return "refused" if data is None else outcome(given_, data)
 
@@ -234,7 +236,7 @@ WEAK = {
         judge,
         "left_over",
         lambda *_: None,
-        ("lemma: entries dropped", *SAID),
+        ("nothing shown of a bolder claim",),
     ),
     "matched neurons are equal": (algebra._Walk, "_matched", no_radius, PLANTED),
     "outputs are not counted": (simplified, "_fits", lambda *_: None, SAID),

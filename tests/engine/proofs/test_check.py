@@ -16,11 +16,10 @@ from proved import KINDS, file_of, made, sharp
 
 from secateur.engine.proofs import exclusion
 from secateur.engine.proofs.check import LateError, check, check_lemma
+from secateur.engine.proofs.evidence import EMPTY, Form, Tree
 from secateur.engine.proofs.form import (
-    EMPTY,
     Atom,
     File,
-    Form,
     Lemma,
     Limits,
     Line,
@@ -30,7 +29,6 @@ from secateur.engine.proofs.form import (
     Row,
     SameBest,
     Subject,
-    Tree,
     Value,
     Within,
 )
@@ -243,7 +241,7 @@ def test_an_exact_check_does_not_believe_rounded_bounds(monkeypatch):
     proof = dataclasses.replace(given_.proof, lemmas=(dataclasses.replace(lemma, claim=claim),))
     data = write_proof(proof)
 
-    def lie(self, bounds, box, form):
+    def lie(self, bounds, box, form, more):
         return np.ones(box.size, np.bool_)
 
     monkeypatch.setattr(exclusion.Tests, "passed", lie)

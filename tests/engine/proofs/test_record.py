@@ -13,18 +13,8 @@ from hypothesis import strategies as st
 
 from secateur.engine.network import Network
 from secateur.engine.proofs import judge as judging
-from secateur.engine.proofs.form import (
-    LEAF,
-    Atom,
-    Form,
-    Limits,
-    Negation,
-    Query,
-    Row,
-    SameBest,
-    Value,
-    Within,
-)
+from secateur.engine.proofs.evidence import LEAF, Form
+from secateur.engine.proofs.form import Atom, Limits, Negation, Query, Row, SameBest, Value, Within
 from secateur.engine.proofs.judge import ProofError, judge
 from secateur.engine.proofs.record import record
 

@@ -9,19 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from truth import true
 
-from secateur.engine.proofs.form import (
-    EMPTY,
-    EQUAL,
-    LEAF,
-    Lemma,
-    Limits,
-    Line,
-    SameBest,
-    Subject,
-    Tree,
-    Value,
-    Within,
-)
+from secateur.engine.proofs.evidence import EMPTY, EQUAL, LEAF, Tree
+from secateur.engine.proofs.form import Lemma, Limits, Line, SameBest, Subject, Value, Within
 from secateur.engine.proofs.judge import ProofError, judge
 from secateur.engine.proofs.model import Affine, Input, Model, Relu
 from secateur.engine.proofs.record import record

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from proved import sharp
 
+from secateur.engine.proofs.evidence import Form, Tree
 from secateur.engine.proofs.form import (
     Atom,
     File,
-    Form,
     Lemma,
     Limits,
     Line,
@@ -29,7 +29,6 @@ from secateur.engine.proofs.form import (
     SameBest,
     Simplified,
     Subject,
-    Tree,
     Twins,
     Value,
     Within,
