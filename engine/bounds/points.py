@@ -1,0 +1,188 @@
+"""Signs of pre-activations at points of a cell, compiled, with the doubt that rounding leaves.
+
+A sign counts as seen where the computed value is farther from zero than rounding can have moved
+it, for any order of sums; so a point that shows a sign shows it in real arithmetic.
+"""
+
+# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+
+import numpy as np
+
+from ..network import State
+from ..rounding import SLACK, UNDERFLOW, UNIT
+from .compiled import njit
+from .kernels import bound_boxes
+from .packed import LOWER, UPPER
+
+BLOCK = 64
+"""Points evaluated together: their values stay in cache, and BLAS starts no threads for them."""
+
+_ZERO, _IDENTITY, _LINEAR = int(State.ZERO), int(State.IDENTITY), int(State.LINEAR)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _charge(row, size, moved):
+    """Return a row's magnitudes times the sizes, and times the errors, of what it multiplies."""
+    total, wobble = 0.0, 0.0
+    for j in range(row.shape[0]):
+        total += abs(row[j]) * size[j]
+        wobble += abs(row[j]) * moved[j]
+    return total, wobble
+
+
+@njit(cache=True, nogil=True)
+def doubts(net, low, high, last, doubt):
+    """Fill `doubt` with how far a computed pre-activation can be from its real value.
+
+    Args:
+        net: `Packed`.
+        low: `(neurons,)` bounds of the pre-activations on the cell, the inputs first.
+        high: the same, upper bounds; infinite ones leave infinite doubt behind them.
+        last: the last stage that is asked about.
+        doubt: `(neurons,)` filled up to that stage; NaN and infinity where nothing is certain.
+
+    Source: Higham 2002, chapter 3; the error of a stage's activations is carried into the next.
+    """
+    end, inputs = net.offset[last + 1], net.sizes[0]
+    size, moved = np.zeros(end), np.zeros(end)
+    for i in range(inputs):
+        size[i] = max(abs(low[i]), abs(high[i]))
+        doubt[i] = 0.0
+    for k in range(1, last + 1):
+        begin, terms = net.offset[k], 6.0
+        for e in range(net.edge_first[k], net.edge_first[k + 1]):
+            terms += net.sizes[net.edge_source[e]] + 2.0
+        charge = (terms * UNIT / (1.0 - terms * UNIT)) * SLACK
+        for c in range(net.sizes[k]):
+            n = begin + c
+            total, wobble = abs(net.bias[n]), 0.0
+            for e in range(net.edge_first[k], net.edge_first[k + 1]):
+                source = net.edge_source[e]
+                there, width = net.offset[source], net.sizes[source]
+                row = net.edge_start[e] + c * width
+                more = _charge(
+                    net.weight[row : row + width],
+                    size[there : there + width],
+                    moved[there : there + width],
+                )
+                total += more[0]
+                wobble += more[1]
+            error = (wobble + charge * (total + wobble)) * SLACK + UNDERFLOW
+            doubt[n] = error
+            most, state = max(abs(low[n]), abs(high[n])), net.state[n]
+            if state == _ZERO:
+                size[n], moved[n] = 0.0, 0.0
+            elif state == _IDENTITY:
+                size[n], moved[n] = most, error
+            elif state == _LINEAR:
+                slope, shift = abs(net.slope[n]), abs(net.intercept[n])
+                size[n] = (slope * most + shift) * SLACK
+                spare = 4.0 * UNIT * (slope * (most + error) + shift)
+                moved[n] = (slope * error + spare) * SLACK + UNDERFLOW
+            else:
+                size[n], moved[n] = max(0.0, high[n]), error
+
+
+@njit(cache=True, nogil=True)
+def look(net, values, doubt, last, seen):
+    """Evaluate a block of points and note the signs that they show.
+
+    Args:
+        net: `Packed`.
+        values: `(2, neurons * BLOCK)`; the first row begins with the points, `(inputs, BLOCK)`, and
+            is filled with all activations; the second is room for one product.
+        doubt: as `doubts` fills it.
+        last: the last stage that is asked about.
+        seen: `(neurons,)` uint8, bit UPPER set where z > 0 was seen, which refutes z <= 0, bit
+            LOWER where z < 0 was seen.
+    """
+    here, spare = values[0], values[1]
+    for k in range(1, last + 1):
+        begin, size = net.offset[k], net.sizes[k]
+        z = here[begin * BLOCK : (begin + size) * BLOCK].reshape(size, BLOCK)
+        z[:] = 0.0
+        for e in range(net.edge_first[k], net.edge_first[k + 1]):
+            source, start = net.edge_source[e], net.edge_start[e]
+            there, width = net.offset[source], net.sizes[source]
+            read = here[there * BLOCK : (there + width) * BLOCK].reshape(width, BLOCK)
+            matrix = net.weight[start : start + size * width].reshape(size, width)
+            product = spare[: size * BLOCK].reshape(size, BLOCK)
+            np.dot(matrix, read, product)
+            for c in range(size):
+                for p in range(BLOCK):
+                    z[c, p] += product[c, p]
+        for c in range(size):
+            n = begin + c
+            most, least, state, bias = -np.inf, np.inf, net.state[n], net.bias[n]
+            for p in range(BLOCK):
+                value = z[c, p] + bias
+                most, least = max(most, value), min(least, value)
+                if state == _ZERO:
+                    value = 0.0
+                elif state == _LINEAR:
+                    value = net.slope[n] * value + net.intercept[n]
+                elif state != _IDENTITY:
+                    value = max(value, 0.0)
+                z[c, p] = value
+            if most > doubt[n]:
+                seen[n] |= UPPER
+            if least < -doubt[n]:
+                seen[n] |= LOWER
+
+
+@njit(cache=True, nogil=True)
+def _place(values, unit, first, lower, upper):
+    """Put a block of points, given as shares of a box, where `look` reads them."""
+    for p in range(BLOCK):
+        for i in range(lower.shape[0]):
+            at = lower[i] + unit[first + p, i] * (upper[i] - lower[i])
+            values[0, i * BLOCK + p] = min(upper[i], max(lower[i], at))
+
+
+@njit(cache=True, nogil=True)
+def look_at_cells(net, lower, upper, unit, first, known, seen, points):
+    """Bound every cell by backward linear bounds, then look at points of it.
+
+    After the first points, more are looked at as long as the last quarter of those so far refuted a
+    neuron whose sign was not known.
+
+    Args:
+        net: `Packed`.
+        lower: `(cells, inputs)`.
+        upper: `(cells, inputs)`.
+        unit: `(points, inputs)` shares of a cell, a multiple of BLOCK points.
+        first: how many points to look at in any case.
+        known: `(cells, neurons)` uint8, bits UPPER where z <= 0 is known to hold on the cell, LOWER
+            where z >= 0 is; more are set on return.
+        seen: `(cells, neurons)` uint8 as `look` fills it.
+        points: `(cells,)` filled with the number of points looked at.
+    """
+    cells, inputs = lower.shape
+    total, last = net.offset[-1], net.sizes.shape[0] - 2
+    low, high = np.full((cells, total), -np.inf), np.full((cells, total), np.inf)
+    wish, none = np.zeros((cells, total), np.uint8), np.zeros((cells, inputs))
+    bound_boxes(net, lower, upper, low, high, wish, none, np.zeros(cells, np.int64), none.copy())
+    values, doubt = np.zeros((2, total * BLOCK)), np.zeros(total)
+    for cell in range(cells):
+        for n in range(inputs, net.offset[last + 1]):
+            flags = (high[cell, n] <= 0.0) * UPPER + (low[cell, n] >= 0.0) * LOWER
+            known[cell, n] |= flags
+        doubts(net, low[cell], high[cell], last, doubt)
+        done, fresh = 0, 0
+        while done < unit.shape[0] and (done < first or 4 * (done - fresh) < done):
+            _place(values, unit, done, lower[cell], upper[cell])
+            before = _both(seen[cell], known[cell])
+            look(net, values, doubt, last, seen[cell])
+            done += BLOCK
+            if _both(seen[cell], known[cell]) > before:
+                fresh = done
+        points[cell] = done
+
+
+@njit(cache=True, nogil=True)
+def _both(seen, known):
+    """Return how many neurons whose sign is not known were seen with both signs."""
+    count = 0
+    for n in range(seen.shape[0]):
+        count += seen[n] == UPPER | LOWER and known[n] == 0
+    return count

@@ -1,0 +1,359 @@
+"""Which pre-activations keep their sign on a cell: a tree of sub-boxes for each cell, compiled.
+
+All questions of a cell share one tree, so intermediate bounds are computed once a box. Boxes are
+taken level by level. Where few are left to be bounded, the questions that are open on the fewest
+boxes are served first and the others are given up. Cells know nothing of each other: what is found
+on one does not depend on what it is bounded together with.
+
+A plane above z that falls below zero settles z <= 0 behind its zero line, so a half is narrowed to
+the smallest box that holds what the planes of its open questions leave, and a question whose plane
+is below zero on the half is settled there without being bounded again.
+"""
+
+# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rounding import SLACK, UNDERFLOW
+from .compiled import njit
+from .one_box import bound_box
+from .points import BLOCK, doubts, look
+
+PATIENCE = 3
+"""A question is given up on a cell when this many times the boxes it needs now are not left."""
+
+Array = NDArray[np.float64]
+
+
+class Level(NamedTuple):
+    """Boxes side by side.
+
+    Attributes:
+        lower, upper: ``(boxes, inputs)``.
+        known: ``(boxes, neurons)`` uint8, signs known on the box, as bits.
+        open: ``(boxes, questions)`` uint8, 1 where a question is open on the box.
+    """
+
+    lower: Array
+    upper: Array
+    known: NDArray[np.uint8]
+    open: NDArray[np.uint8]
+
+
+@njit(cache=True, nogil=True)
+def _narrow(
+    reach,
+    plane,
+    box_lower,
+    box_upper,
+    lower,
+    upper,
+    neurons,
+    open_,
+    new_lower,
+    new_upper,
+    left,
+):
+    """Narrow a part of a bounded box to what the planes of its open questions leave.
+
+    Args:
+        reach: `(neurons,)` as `bound_box` left it for the box.
+        plane: `(neurons, inputs)` the same.
+        box_lower: `(inputs,)` of the box.
+        box_upper: `(inputs,)` of the box.
+        lower: `(inputs,)` of the part.
+        upper: `(inputs,)` of the part.
+        neurons: `(questions,)`.
+        open_: `(questions,)` what is open on the box.
+        new_lower: `(inputs,)` filled.
+        new_upper: `(inputs,)` filled.
+        left: `(questions,)` filled with what stays open on the part.
+
+    Returns:
+        whether anything stays open.
+    """
+    inputs, some = lower.shape[0], False
+    for i in range(inputs):
+        new_lower[i], new_upper[i] = upper[i], lower[i]
+    for q in range(neurons.shape[0]):
+        left[q] = 0
+        if not open_[q]:
+            continue
+        n = neurons[q]
+        rest = reach[n]
+        if rest < np.inf:
+            for i in range(inputs):
+                a = plane[n, i]
+                far = box_upper[i] - upper[i] if a > 0.0 else lower[i] - box_lower[i]
+                # (2 - SLACK) is below 1 by far more than the roundings of a term can add to it.
+                rest -= abs(a) * far * (2.0 - SLACK)
+            rest += reach[n] * (SLACK - 1.0) + UNDERFLOW
+            if rest <= 0.0:
+                continue
+        left[q], some = 1, True
+        for i in range(inputs):
+            a = plane[n, i]
+            if not rest < np.inf or a == 0.0:
+                new_lower[i], new_upper[i] = lower[i], upper[i]
+                continue
+            far = rest / abs(a) * SLACK
+            if a > 0.0:
+                new_upper[i] = upper[i]
+                end = max(lower[i], np.nextafter(upper[i] - far, -np.inf))
+                new_lower[i] = min(new_lower[i], end)
+            else:
+                new_lower[i] = lower[i]
+                end = min(upper[i], np.nextafter(lower[i] + far, np.inf))
+                new_upper[i] = max(new_upper[i], end)
+    return some
+
+
+@njit(cache=True, nogil=True)
+def _axis(blame, box_lower, box_upper, lower, upper):
+    """Return the input of a narrowed box to bisect; -1 where all corners are neighbours."""
+    best, axis = -1.0, -1
+    for i in range(lower.shape[0]):
+        middle = 0.5 * (lower[i] + upper[i])
+        if lower[i] < middle < upper[i]:
+            part = blame[i] * ((upper[i] - lower[i]) / (box_upper[i] - box_lower[i]))
+            if part > best:
+                best, axis = part, i
+            elif axis < 0:  # blame that is no number still leaves inputs to be bisected
+                axis = i
+    return axis
+
+
+@njit(cache=True, nogil=True)
+def _halve(work, here, at, neurons, there, to):
+    """Bisect what a bounded box has left in the input to be blamed most.
+
+    Args:
+        work: `Scratch`, as `bound_box` left it.
+        here: the level of the box.
+        at: its place in it.
+        neurons: `(questions,)`.
+        there: the next level.
+        to: the place where it ends.
+
+    Returns:
+        how many boxes this adds to the next level; -1 if there is no number between the corners.
+    """
+    reach, plane, lowers, uppers, opens = (
+        work.reach,
+        work.plane,
+        there.lower,
+        there.upper,
+        there.open,
+    )
+    box_lower, box_upper, open_ = here.lower[at], here.upper[at], here.open[at]
+    lower, upper = lowers[to + 1], uppers[to + 1]  # the second half's place, used last
+    left = opens[to]
+    _narrow(
+        reach,
+        plane,
+        box_lower,
+        box_upper,
+        box_lower,
+        box_upper,
+        neurons,
+        open_,
+        lower,
+        upper,
+        left,
+    )
+    axis = _axis(work.blame, box_lower, box_upper, lower, upper)
+    if axis < 0:
+        return -1
+    lower, upper, born = lower.copy(), upper.copy(), 0
+    low, high = lower[axis], upper[axis]
+    cut = 0.5 * (low + high)
+    for half in range(2):
+        lower[axis], upper[axis] = (low, cut) if half == 0 else (cut, high)
+        place = to + born
+        if _narrow(
+            reach,
+            plane,
+            box_lower,
+            box_upper,
+            lower,
+            upper,
+            neurons,
+            open_,
+            lowers[place],
+            uppers[place],
+            opens[place],
+        ):
+            there.known[place] = here.known[at]
+            born += 1
+    return born
+
+
+@njit(cache=True, nogil=True)
+def _choose(open_, count, active, left):
+    """Give up questions that need more boxes than are left, those open on most boxes first.
+
+    Args:
+        open_: `(boxes, questions)` uint8; those given up are no longer open on return.
+        count: how many of the boxes count.
+        active: `(questions,)` uint8, 0 where a question is given up.
+        left: how many boxes may still be bounded.
+    """
+    questions = active.shape[0]
+    tally = np.zeros(questions, np.int64)
+    for b in range(count):
+        for q in range(questions):
+            open_[b, q] &= active[q]
+            tally[q] += open_[b, q]
+    needed, boxes = np.zeros(count, np.uint8), 0
+    for q in np.argsort(tally, kind="mergesort"):
+        if not active[q] or tally[q] == 0:
+            continue
+        more = 0
+        for b in range(count):
+            more += open_[b, q] & (1 - needed[b])
+        if (boxes + more) * PATIENCE > left:
+            active[q] = 0
+            continue
+        boxes += more
+        for b in range(count):
+            needed[b] |= open_[b, q]
+    for b in range(count):
+        for q in range(questions):
+            open_[b, q] &= active[q]
+
+
+@njit(cache=True, nogil=True)
+def _worst(low, high, reach, plane, neurons, open_, lower, upper, points, place):
+    """Put the corner where the question farthest from settled may be refuted among the points."""
+    worst, gap = -1, 0.0
+    for q in range(neurons.shape[0]):
+        n = neurons[q]
+        if open_[q] and reach[n] < np.inf:
+            part = reach[n] / max(-low[n], high[n])
+            if worst < 0 or part > gap:
+                worst, gap = n, part
+    for i in range(lower.shape[0]):
+        upward = worst < 0 or plane[worst, i] > 0.0
+        points[i * BLOCK + place] = upper[i] if upward else lower[i]
+
+
+@njit(cache=True, nogil=True)
+def _refute(net, values, doubt, neurons, sides, points, depth, seen, active):
+    """Look at the points gathered, and give up questions that they refute."""
+    if depth == 0 or points == 0:
+        return
+    for i in range(net.sizes[0]):
+        values[0, i * BLOCK + points : (i + 1) * BLOCK] = values[0, i * BLOCK]
+    look(net, values, doubt, depth, seen)
+    for q in range(neurons.shape[0]):
+        if seen[neurons[q]] & sides[q]:
+            active[q] = 0
+
+
+@njit(cache=True, nogil=True)
+def _settle(neurons, sides, known, open_):
+    """Close the questions of a bounded box that are settled; return whether any is open."""
+    some = False
+    for q in range(neurons.shape[0]):
+        if known[neurons[q]] & sides[q]:
+            open_[q] = 0
+        some |= open_[q] == 1
+    return some
+
+
+@njit(cache=True, nogil=True)
+def _search(net, work, neurons, sides, known, seen, budget, here, there, active):
+    """Search one cell, the one box of the level `here`; return the number of boxes bounded."""
+    low, high, reach, plane = work.low, work.high, work.reach, work.plane
+    values, doubt = work.values, work.doubt
+    count, used, points, depth = 1, 0, 0, 0
+    while count > 0:
+        lowers, uppers, knowns, opens = here.lower, here.upper, here.known, here.open
+        _choose(opens, count, active, budget - used)
+        born = 0
+        for b in range(count):
+            open_, lower, upper = opens[b], lowers[b], uppers[b]
+            if not open_.any():
+                continue
+            last = bound_box(net, work, lower, upper, neurons, sides, open_, knowns[b])
+            used += 1
+            if used == 1 and last > 0:
+                depth = last
+                doubts(net, low, high, depth, doubt)
+            if not _settle(neurons, sides, knowns[b], open_):
+                continue
+            _worst(low, high, reach, plane, neurons, open_, lower, upper, values[0], points)
+            points += 1
+            more = _halve(work, here, b, neurons, there, born)
+            if more < 0:
+                active[open_ == 1] = 0
+            born += max(more, 0)
+            if points == BLOCK:
+                _refute(net, values, doubt, neurons, sides, points, depth, seen, active)
+                points = 0
+        _refute(net, values, doubt, neurons, sides, points, depth, seen, active)
+        points = 0
+        here, there, count = there, here, born
+    for q in range(neurons.shape[0]):
+        if active[q]:
+            known[neurons[q]] |= sides[q]
+    return used
+
+
+@njit(cache=True, nogil=True)
+def search_cells(net, work, lower, upper, first, neurons, sides, budget, known, seen, boxes):
+    """Settle questions about the signs of pre-activations on cells.
+
+    Args:
+        net: `Packed`.
+        work: `Scratch`.
+        lower: `(cells, inputs)`.
+        upper: `(cells, inputs)`.
+        first: `(cells + 1,)` the first question of each cell.
+        neurons: `(questions,)` flat neuron of each question.
+        sides: `(questions,)` uint8, UPPER: is z <= 0 on the cell? LOWER: is z >= 0?
+        budget: boxes to bound on a cell, at most.
+        known: `(cells, neurons)` uint8, bits UPPER and LOWER of signs that are known to hold on the
+            whole cell; more are set on return.
+        seen: `(cells, neurons)` uint8, bits of questions that a point refutes; more are set.
+        boxes: `(cells,)` filled with the number of boxes bounded.
+    """
+    cells, inputs = lower.shape
+    room, most = budget + 2, 0
+    for c in range(cells):
+        most = max(most, first[c + 1] - first[c])
+    shape = (room, known.shape[1])
+    one = Level(
+        np.empty((room, inputs)),
+        np.empty((room, inputs)),
+        np.empty(shape, np.uint8),
+        np.empty((room, most), np.uint8),
+    )
+    two = Level(
+        np.empty((room, inputs)),
+        np.empty((room, inputs)),
+        np.empty(shape, np.uint8),
+        np.empty((room, most), np.uint8),
+    )
+    for c in range(cells):
+        begin, end = first[c], first[c + 1]
+        here = Level(one.lower, one.upper, one.known, one.open[:, : end - begin])
+        there = Level(two.lower, two.upper, two.known, two.open[:, : end - begin])
+        here.lower[0], here.upper[0], here.known[0] = lower[c], upper[c], known[c]
+        here.open[0] = 1
+        active = np.ones(end - begin, np.uint8)
+        boxes[c] = _search(
+            net,
+            work,
+            neurons[begin:end],
+            sides[begin:end],
+            known[c],
+            seen[c],
+            budget,
+            here,
+            there,
+            active,
+        )
