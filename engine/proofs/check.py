@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .form import Claim, File, Lemma, Limits, Proof, Query, Within
+from .cover import check_cover
+from .form import Claim, Cover, File, Lemma, Limits, Proof, Query, Within
 from .judge import ProofError, judge
 from .model import FormatError, Model
 from .read import read_model
@@ -116,6 +117,9 @@ def check_proof(
         if proof.simplified is not None:
             watch()
             judge_simplified(proof, models, watch)
+        if proof.cover is not None:
+            watch()
+            _covered(proof.cover, models)
     except MemoryError:
         raise ProofError("more memory is needed to check this than there is") from None
     return Checked(
@@ -133,7 +137,7 @@ def _models(
     proof: Proof, open_file: Callable[[int, File], bytes], watch: Callable[[], None]
 ) -> list[Model]:
     """Return the networks, each from a file whose bytes are those that the proof speaks of."""
-    if not proof.files or not (proof.lemmas or proof.simplified):
+    if not proof.files or not (proof.lemmas or proof.simplified or proof.cover):
         raise FormatError("the proof speaks of no file, or says nothing")
     if len(proof.files) > FILES:
         raise FormatError(f"the proof speaks of more than {FILES} files")
@@ -149,6 +153,18 @@ def _models(
             )
         models.append(read_model(found, file.name))
     return models
+
+
+def _covered(cover: Cover, models: Sequence[Model]) -> None:
+    if cover.axis.size * 2 * len(cover.lower) * 8 > MEMORY:
+        raise FormatError(
+            f"it would take more than {MEMORY >> 30} GiB of memory to check the cover"
+        )
+    if models[0].sizes[0] != len(cover.lower):
+        raise FormatError(
+            f"the cover has {len(cover.lower)} inputs, the network {models[0].sizes[0]}"
+        )
+    check_cover(cover)
 
 
 def _judged(

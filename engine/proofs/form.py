@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from .evidence import PLAIN, Duals, Form, Tree
+from .evidence import PLAIN, Array, Duals, Form, Index, Tree
 
 Words = Mapping[str, object]
 
@@ -260,6 +260,26 @@ class Simplified:
     upper: tuple[Fraction, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """The cells into which cuts part a box, and proofs of what holds on each of them.
+
+    Attributes:
+        lower, upper: of the box.
+        axis, cut: of the tree of cuts, as of the evidence of a lemma; its leaves are the cells.
+        claim: what each named proof says of file 0, and of the file that may stand for it; None
+            where no proofs are named.
+        proofs: for each cell, in the order of the leaves, the digest of its proof; "" for none.
+    """
+
+    lower: tuple[Fraction, ...]
+    upper: tuple[Fraction, ...]
+    axis: Index
+    cut: Array
+    claim: Within | SameBest | None
+    proofs: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A network's file.
@@ -285,9 +305,11 @@ class Proof:
         simplified: what follows from the lemmas for files 0 and 1; None where the lemmas
             themselves are what is proved.
         said: what the prover says of it besides; nothing is checked of that.
+        cover: cells that cover a box; None where it speaks of none.
     """
 
     files: tuple[File, ...]
     lemmas: tuple[Lemma, ...]
     simplified: Simplified | None = None
     said: Words = field(default_factory=dict)
+    cover: Cover | None = None

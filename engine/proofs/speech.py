@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 from .form import (
     Claim,
+    Cover,
     Lemma,
     Limits,
     Negation,
@@ -83,10 +84,28 @@ def lemma_words(lemma: Lemma, names: Sequence[str]) -> str:
     )
 
 
+def cover_words(cover: Cover, name: str) -> str:
+    """Return what a cover says; `name` is of the network that it is about."""
+    count = len(cover.proofs)
+    found = (
+        f"The {count} closed boxes into which {count - 1} cuts part the box "
+        f"{box_words(cover.lower, cover.upper)} cover it, and share no inner point"
+    )
+    if cover.claim is None:
+        return f"{found}."
+    named = sum(bool(one) for one in cover.proofs)
+    return (
+        f"{found}; for {named} of them it names a proof, which is to say of them, where N0 is the "
+        f"network of {name} and N1 a network of the box's own: {claim_words(cover.claim)}."
+    )
+
+
 def proof_words(proof: Proof) -> tuple[str, ...]:
     """Return what a proof says: of its lemmas, or of what follows from them and stands first."""
     names = [shown(file.name) for file in proof.files]
     lemmas = [lemma_words(lemma, names) for lemma in proof.lemmas]
+    if proof.cover is not None:
+        lemmas.append(cover_words(proof.cover, names[0]))
     one = proof.simplified
     if one is None:
         return tuple(lemmas)

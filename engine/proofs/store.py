@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import groupby
 from typing import Final
 
@@ -16,7 +15,20 @@ from .form import File, Lemma, Line, Match, Proof, SameBest, Simplified, Subject
 from .model import FormatError
 from .store_arrays import Reader, Writer
 from .store_claim import claim_words, read_claim
-from .words import dump, fields, fraction, mapping, parse, several, spell, text, whole, wholes
+from .store_cover import cover_words, read_cover
+from .words import (
+    dump,
+    fields,
+    fraction,
+    mapping,
+    numbers,
+    parse,
+    several,
+    spell,
+    text,
+    whole,
+    wholes,
+)
 
 MAGIC: Final = b"secateur proof 1\n"
 
@@ -49,6 +61,8 @@ def write_proof(proof: Proof) -> bytes:
         "simplified": None,
         "said": dict(proof.said),
     }
+    if proof.cover is not None:
+        header["cover"] = cover_words(proof.cover, arrays)
     if proof.simplified is not None:
         header["simplified"] = _simplified_words(proof.simplified, arrays)
     header["arrays"], header["raw"], body = arrays.finish()
@@ -73,9 +87,11 @@ def read_proof(data: bytes) -> Proof:
     length = int.from_bytes(data[len(MAGIC) : first], "little")
     if length > min(HEADER, len(data) - first - 32):
         raise FormatError(f"the header is stated to have {length} bytes, which is too many")
+    found = mapping(parse(data[first : first + length]), "header")
     names = ("files", "lemmas", "simplified", "said", "arrays", "raw")
-    header = fields(parse(data[first : first + length]), "header", names)
-    files, lemmas, simplified, said, places, raw = header
+    cover = found.get("cover")
+    words = fields(found, "header", (*names, "cover") if "cover" in found else names)
+    files, lemmas, simplified, said, places, raw = words[:6]
     arrays = Reader(places, raw, data[first + length : -32])
     proof = Proof(
         tuple(_read_file(one, f"file {at}") for at, one in enumerate(several(files, "files"))),
@@ -84,6 +100,7 @@ def read_proof(data: bytes) -> Proof:
         ),
         None if simplified is None else _read_simplified(simplified, arrays),
         mapping(said, "said"),
+        None if cover is None else read_cover(cover, arrays),
     )
     arrays.finish()
     return proof
@@ -139,8 +156,8 @@ def _read_lemma(value: object, name: str, arrays: Reader) -> Lemma:
             _read_subject(one, name, at, arrays)
             for at, one in enumerate(several(subjects, f"{where}, subjects"))
         ),
-        _numbers(lower, f"{where}, lower"),
-        _numbers(upper, f"{where}, upper"),
+        numbers(lower, f"{where}, lower"),
+        numbers(upper, f"{where}, upper"),
         read_claim(claim, f"{where}, claim"),
         tuple(_read_twins(one, f"{where}, twins") for one in several(twins, f"{where}, twins")),
         _read_forms(name, arrays),
@@ -241,8 +258,8 @@ def _read_simplified(value: object, arrays: Reader) -> Simplified:
         _read_lines(after, "after", arrays),
         tuple(_read_match(one) for one in several(matches, f"{where}, matches")),
         fraction(distance, f"{where}, distance"),
-        _numbers(lower, f"{where}, lower"),
-        _numbers(upper, f"{where}, upper"),
+        numbers(lower, f"{where}, lower"),
+        numbers(upper, f"{where}, upper"),
     )
 
 
@@ -282,7 +299,3 @@ def _read_lines(value: object, name: str, arrays: Reader) -> tuple[Line, ...]:
     if not len(nodes) == len(neuron) == len(slope) == len(intercept):
         raise FormatError(f"{where}: the arrays do not fit together")
     return tuple(map(Line, nodes, neuron, slope, intercept))
-
-
-def _numbers(value: object, where: str) -> tuple[Fraction, ...]:
-    return tuple(fraction(one, where) for one in several(value, where))

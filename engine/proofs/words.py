@@ -191,3 +191,8 @@ def _finite(digits: str) -> float:
     if not math.isfinite(out):
         raise FormatError("the header holds a number beyond float64")
     return out
+
+
+def numbers(value: object, where: str) -> tuple[Fraction, ...]:
+    """Return numbers of a list; raise FormatError where it is none of numbers."""
+    return tuple(fraction(one, where) for one in several(value, where))
