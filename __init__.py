@@ -7,6 +7,7 @@ The public face: it computes nothing, and imports nothing before a name is asked
 - `check`: what a proof proves, judged from the files alone;
 - `compare`: how far two networks are apart over a region, or whether they agree there;
 - `verify`: the answer to a VNN-LIB query;
+- `slice`: smaller networks for the cells that a region is cut into;
 - `simplify`: the smaller network that may replace it on a region, and what is proved of both.
 """
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from .commands.bounds import bounds
     from .commands.check import check
     from .commands.comparison import compare
+    from .commands.slice_face import slice  # noqa: A004
     from .commands.verify import verify
     from .engine.formats import load
 
     __version__: str
 
-__all__ = ["__version__", "bounds", "check", "compare", "load", "simplify", "verify"]
+__all__ = ["__version__", "bounds", "check", "compare", "load", "simplify", "slice", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -52,6 +54,10 @@ def __getattr__(name: str) -> Any:
             from .commands.aim import simplify
 
             return simplify
+        case "slice":
+            from .commands.slice_face import slice  # noqa: A004
+
+            return slice
         case "verify":
             from .commands.verify import verify
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import shlex
 import sys
 import time
 import traceback
@@ -18,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import words
+from .commands import slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.options import (
@@ -33,10 +32,10 @@ from .commands.options import (
     How,
     Keep,
     Line,
-    Options,
     Semantics,
     Side,
 )
+from .commands.words import options_of
 
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard, as shells have it."""
@@ -83,7 +82,7 @@ def demo(
     quiet: words.Quiet = False,
 ) -> int:
     """Simplify the embedded controllers over named regions and write a report."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.demo import run
 
     return run(output, tuple(family or Family), every, options)
@@ -99,7 +98,7 @@ def info(
     quiet: words.Quiet = False,
 ) -> int:
     """Print what a network file holds."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.info import run
 
     return run(net, options)
@@ -122,7 +121,7 @@ def bounds(
     quiet: words.Quiet = False,
 ) -> int:
     """Prove bounds of the outputs over a region."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.bounds import run
 
     return run(net, region, method, units, solver, hidden, options)
@@ -146,7 +145,7 @@ def verify(
 ) -> int:
     """Decide a query by the VNN-LIB standard: sat, unsat, unknown or timed-out."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
-    options = _options(json, timeout or None, seed, device, quiet)
+    options = options_of(json, timeout or None, seed, device, quiet)
     if timeout == 0:
         typer.echo("timed-out")
         return Exit.UNKNOWN
@@ -180,7 +179,7 @@ def compare(
 ) -> int:
     """Enclose how far two networks are apart, or decide whether they agree."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
-    options = _options(json, timeout or None, seed, device, quiet)
+    options = options_of(json, timeout or None, seed, device, quiet)
     from .commands.compare import Order, run
 
     limit = math.inf if timeout is None else timeout
@@ -241,7 +240,7 @@ def simplify(
     quiet: words.Quiet = False,
 ) -> int:
     """Write the smaller network that may replace another one on a region, with a proof."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.aim import Wish, tolerance_of
     from .commands.simplify import Order, Spending, run, single
 
@@ -257,6 +256,9 @@ def simplify(
     return run(Order(*single(net, regions), output, wish, units, spending, report, proof), options)
 
 
+slice_verbs.add_to(app)
+
+
 @app.command()
 def report(
     runs: words.Records,
@@ -269,7 +271,7 @@ def report(
     quiet: words.Quiet = False,
 ) -> int:
     """Write what runs asked and found as one file for people, from their records alone."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.report import run
 
     return run(runs, output, options)
@@ -286,7 +288,7 @@ def serve(
     quiet: words.Quiet = False,
 ) -> int:
     """Show runs, their rows and proofs as pages for this machine alone; changes nothing."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.serve import run
 
     return run(runs, port, options)
@@ -297,6 +299,7 @@ def check(
     proof: words.Evidence,
     network: words.Networks = None,
     exact: words.Exactly = False,
+    cells: words.Cells = None,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
@@ -304,10 +307,10 @@ def check(
     quiet: words.Quiet = False,
 ) -> int:
     """Judge a proof with a checker that trusts nobody, and print what it proves."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.check import run
 
-    return run(proof, tuple(network or ()), exact, options)
+    return run(proof, tuple(network or ()), exact, cells, options)
 
 
 @app.command()
@@ -323,7 +326,7 @@ def fetch(
     quiet: words.Quiet = False,
 ) -> int:
     """Fetch public networks and properties, every file checked against its pinned SHA-256."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.fetch import run
 
     return run(collection, to, source, url, options)
@@ -338,17 +341,10 @@ def doctor(
     quiet: words.Quiet = False,
 ) -> int:
     """Print what is installed and test the parts that prove things."""
-    options = _options(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet)
     from .commands.doctor import run
 
     return run(options)
-
-
-def _options(
-    json: Path | None, timeout: float | None, seed: int, device: Device, quiet: bool
-) -> Options:
-    typed = shlex.join(["secateur", *sys.argv[1:]])
-    return Options(json, timeout, seed, device, quiet, typed)
 
 
 def main() -> None:

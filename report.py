@@ -12,14 +12,18 @@ from .engine.errors import FormatError, InputError
 from .engine.formats.files import replace_with
 from .reports.batched import Room, batched
 from .reports.bounded import bounded
+from .reports.checked import checked
 from .reports.compared import compared
 from .reports.cut_pictures import frame
 from .reports.cuts import Seen, simplified
+from .reports.described import described
+from .reports.examined import examined
 from .reports.figures import BAR, bar, stack
 from .reports.markdown import markdown
 from .reports.page import page
 from .reports.paper import paper, writer
 from .reports.read import Run, read_run, run_of
+from .reports.sliced import sliced
 from .reports.tree import Chapter, Record, Report, Table, Verdict, report_record
 from .reports.verified import verified
 from .reports.wording import all_of, seconds, sentence, short, thousands
@@ -44,6 +48,7 @@ __all__ = [
     "thousands",
     "write_batch_report",
     "write_report",
+    "write_slice_report",
 ]
 
 ROWS_SHOWN = 120
@@ -52,7 +57,19 @@ ROWS_SHOWN = 120
 ROWS_LISTED = 2000
 """Rows of a batch's table; the record has all, and every one that failed is listed."""
 
-EDITIONS = {"verify": 1, "compare": 1, "simplify": 2, "demo": 2, "batch": 1, "bounds": 1}
+EDITIONS = {
+    "verify": 1,
+    "compare": 1,
+    "simplify": 2,
+    "demo": 2,
+    "batch": 1,
+    "bounds": 1,
+    "check": 1,
+    "info": 1,
+    "doctor": 1,
+    "slice": 1,
+    "merge": 1,
+}
 """The records that a report is made of, and the version of their schema that is read."""
 
 WORDS = {
@@ -148,6 +165,14 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [compared(run)]
         case "bounds":
             return [bounded(run)]
+        case "check":
+            return [checked(run)]
+        case "info":
+            return [described(run)]
+        case "doctor":
+            return [examined(run)]
+        case "slice" | "merge":
+            return [sliced(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -218,6 +243,19 @@ def write_batch_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of the batch.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_slice_report(path: Path, record: Record) -> None:
+    """Write the report of a family, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of `slice` or `merge`.
 
     Raises:
         FileError: it cannot be written.

@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import itertools
 import json
+import math
 import sys
 import tempfile
 import warnings
@@ -28,8 +29,9 @@ import numpy as np
 from ..engine.formats import save
 from ..engine.network import Network
 from ..engine.proofs.check import check_proof
+from ..engine.proofs.cover import cells
 from ..engine.proofs.evidence import EMPTY
-from ..engine.proofs.form import File, Lemma, Proof, SameBest, Subject, Twins, Within
+from ..engine.proofs.form import Cover, File, Lemma, Proof, SameBest, Subject, Twins, Within
 from ..engine.proofs.judge import ProofError
 from ..engine.proofs.model import FormatError, Model, Relu
 from ..engine.proofs.negation import negation
@@ -70,11 +72,22 @@ class Target:
         except (FormatError, ProofError):
             return
         self.accepted += 1
+        if proof.cover is not None:
+            self._parted(proof.cover)
         for lemma in proof.lemmas:
             self._look(lemma, [self.models[file.digest] for file in proof.files])
 
     def _open(self, _: int, file: File) -> bytes:
         return self.files.get(file.digest, b"")
+
+    def _parted(self, cover: Cover) -> None:
+        """Raise AssertionError where cells are not as large together as what they cover."""
+        sides = [high - low for low, high in zip(cover.lower, cover.upper, strict=True)]
+        parts = [
+            math.prod(high - low for low, high in zip(*cell, strict=True)) for cell in cells(cover)
+        ]
+        assert sum(parts) == math.prod(sides), f"accepted, and no cover: {cover}"
+        assert min(parts) > 0 or not all(sides), f"accepted, with a cell that is none: {cover}"
 
     def _look(self, lemma: Lemma, models: Sequence[Model]) -> None:
         corners = list(itertools.product(*zip(lemma.lower, lemma.upper, strict=True)))[:POINTS]
@@ -203,11 +216,16 @@ def seeds(folder: Path, seed: int) -> tuple[list[bytes], list[bytes]]:
     twins = tuple(Twins((0, one), (1, two)) for one, two in zip(*layers, strict=True))
     subjects = (Subject(0, (0, 1)), Subject(1, (0, 1)))
     proofs = []
-    for claim in (Within(Fraction(1, 4), (0, 1)), SameBest(1, Fraction(1, 2), 2)):
-        box = (Fraction(-1, 2),) * 2, (Fraction(1, 2),) * 2
-        lemma, _ = record(Lemma(subjects, *box, claim, twins, (), EMPTY), models, 10.0)
+    box = (Fraction(-1, 2),) * 2, (Fraction(1, 2),) * 2
+    within, best = Within(Fraction(1, 4), (0, 1)), SameBest(1, Fraction(1, 2), 2)
+    claims: tuple[Within | SameBest, ...] = (within, best)
+    for claim, few in itertools.product(claims, (2, 0)):  # boxes are halved, or phases fixed
+        lemma, _ = record(Lemma(subjects, *box, claim, twins, (), EMPTY), models, 10.0, few=few)
         if lemma is not None:
             proofs.append(write_proof(Proof(stated, (lemma,))))
+    axis, cut = np.array([0, -1, 1, -1, -1]), np.array([0.25, 0.0, 0.0, 0.0, 0.0])
+    cover = Cover(*box, axis, cut, within, ("", "5e" * 32, ""))
+    proofs.append(write_proof(Proof(stated[:1], (), None, {}, cover)))
     return files, proofs
 
 

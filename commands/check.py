@@ -17,6 +17,7 @@ from ..engine.proofs.read import LARGEST
 from ..engine.proofs.store import read_proof
 from ..engine.proofs.store_claim import claim_words
 from ..engine.proofs.words import shown
+from .check_cells import Judged, check_cells
 from .options import Device, Exit, Options
 from .record import Record, envelope, write_record
 from .targets import check_targets
@@ -40,6 +41,7 @@ def check(
     *,
     exact: bool = False,
     seconds: float | None = None,
+    cells: str | Path | None = None,
 ) -> Checked:
     """Return what a proof proves.
 
@@ -48,6 +50,7 @@ def check(
         networks: files that it speaks of, in its order; none for those that it names, beside it.
         exact: whether to compute bounds in rational numbers; slow.
         seconds: wall time; None for as long as it takes.
+        cells: folder of the proofs that a cover of cells names, checked too; None for none.
 
     Raises:
         InputError: a file cannot be read.
@@ -58,16 +61,26 @@ def check(
     path = Path(proof)
     found = read_proof(read_bytes(path, MOST))
     paths = _paths(path, found, tuple(map(Path, networks)))
-    return check_proof(found, lambda at, _: read_bytes(paths[at], LARGEST), exact, seconds)
+    begun = time.monotonic()
+    checked = check_proof(found, lambda at, _: read_bytes(paths[at], LARGEST), exact, seconds)
+    if cells is not None:
+        left = None if seconds is None else seconds - (time.monotonic() - begun)
+        judged = check_cells(found, paths[0], Path(cells), exact, left)
+        if judged.reason is not None:
+            raise ProofError(judged.reason)
+    return checked
 
 
-def run(path: Path, networks: tuple[Path, ...], exact: bool, options: Options) -> Exit:
+def run(
+    path: Path, networks: tuple[Path, ...], exact: bool, cells: Path | None, options: Options
+) -> Exit:
     """Print what a proof proves; end DONE, REFUTED where it does not, UNKNOWN out of time.
 
     Args:
         path: of the proof.
         networks: files that it speaks of, in its order; none for those that it names, beside it.
         exact: whether to compute bounds in rational numbers.
+        cells: folder of the proofs that a cover of cells names; None to leave them unchecked.
         options: of every verb.
 
     Raises:
@@ -76,22 +89,29 @@ def run(path: Path, networks: tuple[Path, ...], exact: bool, options: Options) -
     began = time.monotonic()
     check_targets([("--json", options.json, ())], [path, *networks])
     data = read_bytes(path, MOST)
-    end, checked, reason = Exit.DONE, None, None
+    end, checked, reason, judged = Exit.DONE, None, None, None
     try:
         proof = read_proof(data)
         paths = _paths(path, proof, networks)
         check_targets([("--json", options.json, ())], [path, *paths])
         left = None if options.timeout is None else options.timeout - (time.monotonic() - began)
         checked = check_proof(proof, lambda at, _: read_bytes(paths[at], LARGEST), exact, left)
+        if cells is not None:
+            left = None if options.timeout is None else options.timeout - time.monotonic() + began
+            judged = check_cells(proof, paths[0], cells, exact, left)
+            if judged.reason is not None:
+                raise ProofError(judged.reason)
     except FormatError as error:
         raise InputError(f"{path}: {error}; ask whoever made it for another proof") from error
     except LateError as error:
-        end, reason = Exit.UNKNOWN, str(error)
+        end, reason, checked = Exit.UNKNOWN, str(error), None
     except ProofError as error:
-        end, reason = Exit.REFUTED, str(error)
+        end, reason, checked = Exit.REFUTED, str(error), None
     if not options.silent:
-        print("\n".join(_lines(path, checked, reason, end, options, time.monotonic() - began)))
+        lines = _lines(path, checked, reason, end, options, time.monotonic() - began)
+        print("\n".join([*lines, *_cell_lines(proof, judged if checked else None)]))
     found = _record(path, data, proof, paths, checked, exact, reason)
+    found["cells"] = _cells_record(proof, judged)
     write_record(envelope("check", options, end, time.monotonic() - began, **found), options.json)
     return end
 
@@ -157,6 +177,29 @@ def _lines(
         f"{checked.nodes} boxes, {checked.entries} combinations bounded {how}, {seconds:.2f} s."
     )
     return lines
+
+
+def _cell_lines(proof: Proof, judged: Judged | None) -> list[str]:
+    if proof.cover is None or proof.cover.claim is None:
+        return []
+    named = sum(bool(one) for one in proof.cover.proofs)
+    if judged is None:
+        return [
+            f"The proofs of {named} cells are named, not checked: --cells FOLDER, with the folder "
+            "that they lie in, checks them too."
+        ]
+    bare = f" Nothing is said of the other {judged.bare}." if judged.bare else ""
+    return [f"The proofs of {judged.proved} cells were checked too, and prove that of them.{bare}"]
+
+
+def _cells_record(proof: Proof, judged: Judged | None) -> Record | None:
+    if proof.cover is None:
+        return None
+    return {
+        "count": len(proof.cover.proofs),
+        "named": sum(bool(one) for one in proof.cover.proofs),
+        "proved": None if judged is None else judged.proved,
+    }
 
 
 def _record(

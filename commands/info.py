@@ -1,4 +1,4 @@
-"""`secateur info`: what a network file holds."""
+"""`secateur info`: what a network file holds; see `slice_info.py` for families."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from ..engine.network import Affine, Network, Normalisation, Piecewise, State
 from ..engine.operators import Convolution, Dense, Diagonal
 from .options import Exit, Options
 from .record import Record, envelope, layer_record, network_record, number, write_record
+from .slice_words import is_family
 from .targets import check_targets
 from .terminal import Terminal
 
 
 def run(net: Path, options: Options) -> Exit:
-    """Print what a network file holds; end DONE."""
+    """Print what the file of a network or of a family holds; end DONE."""
+    if is_family(net):
+        from .slice_info import run as run_family
+
+        return run_family(net, options)
     began = time.monotonic()
     check_targets([("--json", options.json, ())], [net])
     network = load(net)

@@ -22,7 +22,7 @@ from .targets import STANDARD_OUTPUT
 
 Record = dict[str, Any]
 
-PARTS = ("secateur", "numpy", "networkx", "highspy", "numba", "onnx", "onnxruntime")
+PARTS = ("secateur", "numpy", "networkx", "highspy", "numba", "pebble", "onnx", "onnxruntime")
 """The libraries whose versions a record states."""
 
 EDITIONS = {"simplify": 2, "demo": 2}

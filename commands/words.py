@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import Amount, Arithmetic, Choosing, Device, Family, Keep, Line, Pick, Side
+from .options import (
+    Amount,
+    Arithmetic,
+    Choosing,
+    Device,
+    Family,
+    Keep,
+    Line,
+    Options,
+    Pick,
+    Side,
+)
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Json = Annotated[
@@ -165,6 +178,10 @@ Networks = Annotated[
 Exactly = Annotated[
     bool, typer.Option("--exact", help="Compute every bound in rational numbers; very slow.")
 ]
+Cells = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Of the proofs that a cover's cells have: check them too."),
+]
 To = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder; the collection's name when absent.")
 ]
@@ -183,3 +200,11 @@ Declared = Annotated[
         "there is one. May be given again.",
     ),
 ]
+
+
+def options_of(
+    json: Path | None, timeout: float | None, seed: int, device: Device, quiet: bool
+) -> Options:
+    """Return what every verb is told, with the command line as it was typed."""
+    typed = shlex.join(["secateur", *sys.argv[1:]])
+    return Options(json, timeout, seed, device, quiet, typed)

@@ -37,6 +37,7 @@ from ..engine.verdict import Method
 from ..engine.witness import Runtime
 from .climb import Climber
 from .finding import Phases
+from .known import Known, take_over, with_seen
 from .ledger import Ledger, Wish
 from .sharpen import sharpen
 
@@ -95,6 +96,7 @@ def decide_phases(
     effort: Effort | None = None,
     runtime: Runtime | None = None,
     progress: Progress | None = None,
+    known: Known | None = None,
 ) -> Phases:
     """Return the phase of every ReLU of the network over the region.
 
@@ -104,6 +106,7 @@ def decide_phases(
         effort: how much work to spend.
         runtime: replays the network's file; None where it has none.
         progress: is told the step, how many neurons are settled, and how many there are.
+        known: what was proved and seen on the region before.
 
     Raises:
         RegionError: another number of inputs, or a single point.
@@ -114,17 +117,24 @@ def decide_phases(
             f"{region.name} is a single point: every neuron is constant there; widen an input or "
             "evaluate the network instead"
         )
-    return _Work(network, region, effort or Effort(), progress).run(runtime)
+    return _Work(network, region, effort or Effort(), progress, known or {}).run(runtime)
 
 
 class _Work:
     def __init__(
-        self, network: Network, region: Region, effort: Effort, progress: Progress | None
+        self,
+        network: Network,
+        region: Region,
+        effort: Effort,
+        progress: Progress | None,
+        known: Known,
     ) -> None:
         self.network, self.region, self.effort, self.progress = network, region, effort, progress
         self.deadline = time.monotonic() + effort.seconds
         self.lattice = region.lattice(network.origin.dtype)
         self.ledger = Ledger(network, self.lattice)
+        self.known = bool(known)
+        self.aside = take_over(self.ledger, known)
         rng = np.random.default_rng(effort.seed)
         self.climber = Climber(self.ledger, effort.climbs, rng, self.late)
         self.few = network.size_in <= _FEW_INPUTS
@@ -152,8 +162,9 @@ class _Work:
     def run(self, runtime: Runtime | None) -> Phases:
         """Go through the steps and return what was found."""
         box = self.region.lower[None], self.region.upper[None]
-        with self.step(Method.SAMPLE):
-            self.climber.visit(self.effort.samples)
+        if self.ledger.open:
+            with self.step(Method.SAMPLE):
+                self.climber.visit(self.effort.samples)
         with self.step(Method.INTERVAL):
             self.ledger.prove(interval(self.network, *box), Method.INTERVAL)
         starts, climbs = self.effort.starts, self.effort.climbs
@@ -170,7 +181,8 @@ class _Work:
             (Method.MILP, self._branch),
         )
         for method, work in steps:
-            if self.ledger.open and not self.late():
+            bound = self.known and method == Method.LINEAR  # what was known came without bounds
+            if (self.ledger.open or bound) and not self.late():
                 with self.step(method):
                     work()
         reason = (
@@ -180,6 +192,7 @@ class _Work:
         )
         with self.step(Method.SAMPLE):
             findings = self.ledger.findings(runtime, reason, self.late)
+            findings = with_seen(findings, self.ledger, self.aside)
         return Phases(self.network, self.region, findings, self.seconds, self.boxes)
 
     def _sharpen(self, method: Method, steps: int) -> None:

@@ -31,6 +31,7 @@ from .finding import Finding, Phases
 from .fold import Fold, as_relus, fold
 from .guarantee import Outputs, shown
 from .head import put_back
+from .known import Known
 from .phase import Effort, decide_phases
 from .removal import Kind, Removal, without
 from .steps import Progress, Steps, Tally
@@ -138,6 +139,7 @@ def simplify(
     runtime: Runtime | None = None,
     progress: Progress | None = None,
     aim: Aim | None = None,
+    known: Known | None = None,
 ) -> Plan:
     """Return a smaller network that may replace the given one on the region.
 
@@ -148,6 +150,7 @@ def simplify(
         runtime: replays the network's file on refuting points; None where there is no file.
         progress: is told the step, how many neurons are settled, and how many there are.
         aim: what must stay, and how removals are chosen; equal outputs where absent.
+        known: what was proved and seen of phases on the region before.
 
     Raises:
         InputError: the best of outputs is to stay, and the network has a single one; the aim's
@@ -160,7 +163,7 @@ def simplify(
     alone = isinstance(aim.guarantee, Outputs) and aim.guarantee.exact
     first = effort if alone else replace(effort, seconds=_PHASE_SHARE * effort.seconds)
     file = runtime if part is network else None  # a file shows its outputs alone
-    phases = decide_phases(part, region, first, file, progress)
+    phases = decide_phases(part, region, first, file, progress, known)
     spent = time.monotonic() - begun
     tally = Tally(Kind.PHASE, len(phases.findings), phases.count(Proved), spent, 0, phases.boxes)
     if alone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ METHODS = {
 """The methods in words."""
 
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+"""SHA-256 as records spell it."""
+
 CHECKED = (
     "A certificate stands beside the answer. A checker judges it that shares no code with the "
     "engine that found the answer; it speaks of real arithmetic:"
@@ -115,26 +119,31 @@ def trusted(run: Run, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
         ),
         *more,
     ]
-    if run.path:
-        points.append(
-            (
-                "The record.",
-                "This report repeats what its record says. It loads no network and proves nothing "
-                "again, so it is worth as much as the record, whose digest stands below.",
-            )
-        )
-    return tuple(points)
+    return (*points, *recorded(run))
+
+
+def recorded(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return that a report rests on its record, where that is a file."""
+    if not run.path:
+        return ()
+    return (
+        (
+            "The record.",
+            "This report repeats what its record says. It loads no network and proves nothing "
+            "again, so it is worth as much as the record, whose digest stands below.",
+        ),
+    )
 
 
 def again(
-    run: Run, files: Sequence[tuple[str, str | None]], proofs: Sequence[Certificate] = ()
+    run: Run, files: Sequence[tuple[str, str | None]], proofs: Sequence[Certificate] | None = ()
 ) -> tuple[Section, ...]:
     """Return how to check a run again, and its versions and seed.
 
     Args:
         run: the record.
         files: path and digest of what was read or written; None where the record has none.
-        proofs: what the record says of certificates.
+        proofs: what the record says of certificates; None where it is of no verb that writes any.
     """
     part = run.part
     how = (
@@ -143,16 +152,16 @@ def again(
         "from machine to machine; what is proved cannot be wrong on any of them."
     )
     steps: list[Text | Code | Table] = [Text(how), Code(part.line("command"))]
-    stored = [(proof.path, proof.sha256) for proof in proofs if proof.path is not None]
+    stored = [(proof.path, proof.sha256) for proof in proofs or () if proof.path is not None]
     if stored:
         steps.append(Text(CHECKED))
         steps += [Code(f"secateur check {shlex.quote(path)}") for path, _ in stored[:CHECKS]]
         if len(stored) > CHECKS:
             said = f"{CHECKS} of {len(stored)} certificates are named here; the record has all."
             steps.append(Text(said))
-    reasons = dict.fromkeys(proof.reason for proof in proofs if proof.path is None)
+    reasons = dict.fromkeys(proof.reason for proof in proofs or () if proof.path is None)
     steps += [Text(f"A certificate that was asked for was not written: {why}.") for why in reasons]
-    if not proofs:
+    if proofs is not None and not proofs:
         steps.append(Text("The record names no certificate: to check is to run it again."))
     known = dict.fromkeys([*files, *stored[:CHECKS]])
     rows = [(path, digest or DASH) for path, digest in known]
@@ -172,7 +181,7 @@ def again(
         ("device", part.words("device")),
         ("time limit", "none" if limit is None else f"{short(limit)} s"),
         ("time spent", f"{seconds(part.number('seconds'))} s"),
-        ("exit code", f"{code}, {ENDS.get(code, 'unknown to this report')}"),
+        ("exit code", f"{code}, {_ended(run, code)}"),
     )
     return (
         Section("How to check it again", tuple(steps)),
@@ -180,9 +189,37 @@ def again(
     )
 
 
+def _ended(run: Run, code: int) -> str:
+    if run.verb == "check" and code == 10:
+        return "not proved"
+    return ENDS.get(code, "unknown to this report")
+
+
 def proofs_in(*parts: Part) -> list[Certificate]:
     """Return the certificates that parts of a record speak of; none where they speak of none."""
     return [_certificate(part) for part in parts if part.has("proof_file")]
+
+
+def proofs_named(run: Run) -> tuple[str, ...]:
+    """Return the digests of the proofs that a record names, each once; of `check` the one judged.
+
+    What is no digest is passed over: a record without any names no proof.
+    """
+    found: dict[str, None] = {}
+    left: list[object] = [run.part.value]
+    while left:
+        one = left.pop()
+        if not isinstance(one, dict):
+            continue
+        for key in ("proof_file", *(("proof",) if run.verb == "check" else ())):
+            inner = one.get(key)
+            digest = inner.get("sha256") if isinstance(inner, dict) else None
+            if isinstance(digest, str) and DIGEST.fullmatch(digest):
+                found[digest] = None
+        for key in ("controllers", "cuts"):
+            several = one.get(key)
+            left += reversed(several) if isinstance(several, list) else []
+    return tuple(found)
 
 
 def _certificate(part: Part) -> Certificate:

@@ -14,12 +14,16 @@ from .store import Store
 from .stored import Progress, Stored
 from .work import Json
 
-_SAME = ("key", "kind", "figures", "code")
+_SAME = ("key", "kind", "code")
 """Columns in which two outcomes of one cell have to agree; time and attempts need not."""
+
+_FIGURES = "json_remove({0}.figures, '$.seconds')"
+"""What a figure says but for how long something took."""
 
 _TWICE = f"""
 SELECT ours.cell FROM main.row AS ours JOIN source.row AS theirs USING (cell)
-WHERE {" OR ".join(f"ours.{name} <> theirs.{name}" for name in _SAME)} LIMIT 1
+WHERE {" OR ".join(f"ours.{name} <> theirs.{name}" for name in _SAME)}
+OR {_FIGURES.format("ours")} <> {_FIGURES.format("theirs")} LIMIT 1
 """
 
 _BLOBS = """

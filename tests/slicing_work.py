@@ -3,17 +3,19 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from secateur.slicing.work import Result
 
 
-def load(argument):
+def load(argument: Any) -> dict[str, Any]:
     return {"factor": argument, "pid": os.getpid()}
 
 
-def multiply(setting, payloads):
+def multiply(setting: dict[str, Any], payloads: Sequence[Any]) -> list[Any]:
     """Give each payload's product; a payload (word, number) does what its word says."""
-    out = []
+    out: list[Any] = []
     for payload in payloads:
         word, number = payload if isinstance(payload, tuple) else ("", payload)
         match word:
@@ -46,7 +48,7 @@ def multiply(setting, payloads):
     return out
 
 
-def results(setting, payloads):
+def results(setting: dict[str, Any], payloads: Sequence[Any]) -> list[Result]:
     """Give each payload's product as something to store, with a code and a blob."""
     return [
         Result(
@@ -58,13 +60,13 @@ def results(setting, payloads):
     ]
 
 
-def cannot_load(argument):
+def cannot_load(argument: Any) -> None:
     raise ValueError(f"there is no {argument}")
 
 
-def dies_loading(argument):
+def dies_loading(argument: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def variables(setting, payloads):
+def variables(setting: Any, payloads: Sequence[str]) -> list[str | None]:
     return [os.environ.get(name) for name in payloads]

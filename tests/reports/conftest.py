@@ -45,20 +45,27 @@ def paths(home):
     pair = ("compare", "f.onnx", "g.onnx", "--region", REGION, "--workers", 1)
     net = ("--network", "f.onnx")
     loose = ("--tolerance", "0.25", "--region", "0:1,0:1,0:1", "-o", "s.onnx", "--timeout", 2)
+    best = ("simplify", "f.onnx", "--region", REGION, "--keep", "argmin", "-o", "a.onnx")
     made = {
         "sat": (10, "verify", "sat.vnnlib", *net),
         "unsat": (0, "verify", "unsat.vnnlib", *net),
         "late": (20, "verify", "unsat.vnnlib", *net, "--timeout", 1e-6),
         "distance": (0, *pair),
-        "near": (0, *pair, "--epsilon", 1000),
+        "near": (0, *pair, "--epsilon", 1000, "--proof", "near.proof"),
+        "checked": (0, "check", "near.proof"),
+        "unproved": (10, "check", "near.proof", *(2 * ("--network", "f.onnx"))),
+        "hasty": (20, "check", "near.proof", "--timeout", 1e-9),
         "far": (10, *pair, "--epsilon", "0.001"),
         "best": (10, *pair, "--top1", "max"),
         "floats": (0, *pair, "--semantics", "float32", "--epsilon", 1000),
         "unknown": (20, *pair, "--timeout", 1e-6),
         "bounds": (0, "bounds", "f.onnx", "--region", REGION, "--hidden"),
         "simplify": (0, "simplify", "f.onnx", "--region", REGION, *loose),
-        "argmin": (0, "simplify", "f.onnx", "--region", REGION, "--keep", "argmin", "-o", "a.onnx"),
+        "argmin": (0, *best, "--proof", "argmin.proof", "--timeout", 20),
         "batch": (0, "simplify", "--batch", "jobs.csv", "-o", "out"),
+        "info": (0, "info", "f.onnx"),
+        "doctor": (0, "doctor"),
+        "cut": (0, "check", "argmin.proof", "--exact"),
     }
     try:
         for name, (code, *words) in made.items():

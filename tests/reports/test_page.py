@@ -13,7 +13,8 @@ from secateur.reports.read import run_of
 
 NAMES = (
     *("sat", "unsat", "late", "distance", "near", "far", "best", "floats", "unknown"),
-    *("bounds", "simplify", "argmin", "batch"),
+    *("bounds", "simplify", "argmin", "batch", "checked", "unproved", "hasty", "cut"),
+    *("info", "doctor"),
 )
 
 
@@ -78,6 +79,7 @@ def test_words_from_outside_are_escaped_everywhere(records):
 WORDS = {
     *("sat", "unsat", "unknown", "timed-out", "proved", "refuted", "real", "float32", "computed"),
     *("mixed", "outputs", "argmin", "argmax", "done", "failed", "min", "max"),
+    *("not-proved", "within", "same-best", "limits", "query"),
 }
 """The texts of records that are one of a few words."""
 

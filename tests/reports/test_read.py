@@ -134,7 +134,7 @@ def test_what_a_record_is_not(value, said):
 
 def test_other_verbs_and_editions_are_named(tmp_path):
     for schema, said in (
-        ("secateur.info/1", "no report is made of secateur.info/1"),
+        ("secateur.serve/1", "no report is made of secateur.serve/1"),
         ("secateur.simplify/1", "make the record again"),
         ("secateur.simplify/3", "take a newer secateur"),
         ("secateur.report/1", "no report is made"),

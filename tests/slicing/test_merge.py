@@ -81,3 +81,18 @@ def test_without_pyarrow_the_line_says_what_to_install(tmp_path, monkeypatch):
     path = filled(tmp_path / "a.store", [0])
     with Stored(path) as source, pytest.raises(UnsupportedError, match="pip install"):
         write_parquet(source, tmp_path / "a.parquet")
+
+
+def test_the_same_cell_done_twice_may_have_taken_another_time(tmp_path):
+    paths = []
+    for name, seconds in (("a", 0.1), ("b", 0.2)):
+        path = tmp_path / name
+        figures = {"left": 3, "seconds": {"phases": seconds}}
+        with Store(path, KEY, 4) as store:
+            store.record([ended(1, Done(Result(figures, b"code")))])
+        paths.append(path)
+    assert merge(paths, tmp_path / "all").done == 1
+    with Store(tmp_path / "c", KEY, 4) as store:
+        store.record([ended(1, Done(Result({"left": 4, "seconds": {}}, b"code")))])
+    with pytest.raises(InputError, match="ended otherwise"):
+        merge([paths[0], tmp_path / "c"], tmp_path / "other")
