@@ -254,7 +254,10 @@ class Climb:
                         carry(one, part)
                 case Select(source=source, indices=indices):
                     wide = np.zeros((len(taken), self.system.sizes[source]))
-                    np.add.at(wide.T, indices, taken.T)
+                    if self.bounds.once[node]:
+                        wide[:, indices] = taken
+                    else:
+                        np.add.at(wide.T, indices, taken.T)
                     carry(source, wide)
         least = self.bounds.ends[0][0][self.box]
         return Passed(rows, shared, total, np.zeros_like(least), least)
