@@ -139,24 +139,10 @@ def _proof(order: Order, options: Options, began: float) -> Exit:
     replace_with(order.output, proof)
     files = ("--network", base.base.origin.path, "--network", str(beside))
     check = shlex.join(["secateur", "check", str(order.output), *files])
-    record = envelope(
-        "export",
-        options,
-        Exit.DONE,
-        time.monotonic() - began,
-        source=str(order.source),
-        format=Goal.PROOF.value,
-        network=network_record(base.base),
-        cell=cell,
-        mark=None,
-        region=region_record(base.region(cell), base.base),
-        output=_output(order.output, proof),
-        beside=_output(beside, network),
-        check=check,
-    )
-    write_record(record, options.json)
-    Terminal.of(options).say(f"Certificate of cell {cell}: {order.output}; to judge it: {check}")
-    return Exit.DONE
+    more: Record = {"cell": cell, "region": region_record(base.region(cell), base.base)}
+    more |= {"output": _output(order.output, proof), "beside": _output(beside, network)}
+    said = f"Certificate of cell {cell}: {order.output}; to judge it: {check}"
+    return _told(order, options, began, base, said, check=check, **more)
 
 
 def _proof_of_all(
@@ -173,6 +159,19 @@ def _proof_of_all(
     named = sum(bool(one) for one in found.cover.proofs) if found.cover is not None else 0
     words = ["--network", base.base.origin.path, "--cells", str(blobs_of(order.source))]
     check = shlex.join(["secateur", "check", str(order.output), *words])
+    more: Record = {"cell": None, "region": region_record(base.slices.whole, base.base)}
+    more["output"] = _output(order.output, data)
+    said = (
+        f"{order.output}: {base.count} cells cover the region, {named} of them with certificates; "
+        f"to judge them all: {check}"
+    )
+    return _told(order, options, began, base, said, check=check, **more)
+
+
+def _told(
+    order: Order, options: Options, began: float, base: Family, said: str, **more: object
+) -> Exit:
+    """Write the record of a certificate, and say what was written."""
     record = envelope(
         "export",
         options,
@@ -181,17 +180,11 @@ def _proof_of_all(
         source=str(order.source),
         format=Goal.PROOF.value,
         network=network_record(base.base),
-        cell=None,
         mark=None,
-        region=region_record(base.slices.whole, base.base),
-        output=_output(order.output, data),
-        check=check,
+        **more,
     )
     write_record(record, options.json)
-    Terminal.of(options).say(
-        f"{order.output}: {base.count} cells cover the region, {named} of them with certificates; "
-        f"to judge them all: {check}"
-    )
+    Terminal.of(options).say(said)
     return Exit.DONE
 
 
