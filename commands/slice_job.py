@@ -28,8 +28,8 @@ BOXES = {
     Stage.PHASES: {Amount.QUICK: 64, Amount.USUAL: 512, Amount.LONG: 4096},
     Stage.SIMPLIFY: {Amount.QUICK: 512, Amount.USUAL: 4096, Amount.LONG: 4096},
 }
-"""Sub-boxes a cell while many are bounded together, by amount of work. What follows takes seconds a
-cell; measured on ACAS Xu, so many boxes save more of them than they take."""
+"""Sub-boxes a cell while many are bounded together, by amount of work. Where simplification follows
+the pipeline adds a round; on ACAS Xu so many boxes save more seconds than they take."""
 
 SECONDS = {Amount.QUICK: 3.0, Amount.USUAL: 10.0, Amount.LONG: 60.0}
 """Wall time for a cell alone by amount of work, where nothing else is said."""

@@ -8,9 +8,10 @@ proved is not removed.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..engine.network import Network
 from ..engine.question import ask
 from ..engine.region import Region
 from ..engine.verdict import Proved, Refuted, Unknown
+from .bisect import bisect
 from .choice import Choice
 from .guarantee import Guarantee
 from .removal import Removal, without
@@ -33,8 +35,15 @@ Array = NDArray[np.float64]
 _NEAR = (0.1, 0.03, 0.01, 0.001)
 """Parts of the region's width around a counterexample in which its neighbours are looked for."""
 
-_SHARE = 0.25
+SHARE = 0.25
 """Of the time that is left, what the proof of one set may take before a smaller one is tried."""
+
+SHORT = 1.5
+"""Seconds up to which a proof is `bisect`'s, without an attack: the screen has seen many points."""
+
+MANY = 16
+"""New removals for which such a proof may take all of its time; fewer take less, a single one a
+quarter."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +56,8 @@ class Joint:
         guarantee: what must stay.
         screen: points at which sets are judged before they are proved.
         room: how far every output may still be moved afterwards.
+        effort: seed and workers of the proofs.
+        patience: sets in a row that may stay without a proof before no more are tried.
         proved: the removals that hold together, proved.
         answer: of their proof; None before the first.
         boxes: bounded in all proofs.
@@ -60,6 +71,7 @@ class Joint:
     screen: Screen
     room: Fraction
     effort: Search
+    patience: float = math.inf
     proved: tuple[Removal, ...] = ()
     answer: Answer | None = None
     boxes: int = 0
@@ -71,7 +83,10 @@ class Joint:
         """Add as many candidates as can be proved to hold with what is proved; return how many."""
         before = len(self.proved)
         pool, size = list(candidates), len(candidates)
+        failed = 0  # sets in a row without a proof
         while time.monotonic() < deadline and pool and not self.interrupted:
+            if failed >= self.patience:
+                break
             taken = {one.place for one in self.proved}
             self.screen.take(self.proved)
             pool = [one for one in pool if one.place not in taken]
@@ -80,11 +95,11 @@ class Joint:
                 break
             # What holds together at the points need not without some of its members.
             if self.screen.take([*self.proved, *some]) >= 0.0:
-                answer = self.prove([*self.proved, *some], deadline, _SHARE)
+                answer = self.prove([*self.proved, *some], deadline, SHARE)
                 match answer.verdict:
                     case Proved():
                         self.proved, self.answer = (*self.proved, *some), answer
-                        size *= 2
+                        size, failed = 2 * size, 0
                         continue
                     case Refuted(witnesses=witnesses):
                         if self._learn(witnesses[0].floats, some):
@@ -93,6 +108,7 @@ class Joint:
                         if reason == INTERRUPTED:
                             self.interrupted = True
                             break
+                        failed += 1
             if len(some) > 1:
                 size = max(1, len(some) // 4)
             else:  # too hard alone, here and now
@@ -108,10 +124,13 @@ class Joint:
             [self.network, after],
         )
         seconds = max(0.05, share * (deadline - time.monotonic()))
+        short = seconds <= SHORT
+        if short:  # the less a proof would gain, the less it may take
+            more = len(removals) - len(self.proved)
+            seconds = max(0.05, seconds * math.sqrt(min(1.0, more / MANY)))
         self.tries += 1
-        answer = decide(
-            question, Search(seconds=seconds, seed=self.effort.seed, workers=self.effort.workers)
-        )
+        effort = replace(self.effort, seconds=seconds)
+        answer = bisect(question, effort) if short else decide(question, effort)
         self.boxes += answer.boxes
         return answer
 

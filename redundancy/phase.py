@@ -12,6 +12,7 @@ Source: Lahav and Katz, FMCAD 2021, section 4.1; the search is our own.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ class Effort:
         slopes: gradient steps on the slopes of the optimised bounds; 0 to leave them out.
         boxes: sub-boxes to bound at most, for each open neuron; 0 not to split.
         programs: linear programs to solve at most, for each open neuron; 0 for none.
+        patience: sets of removals in a row that may stay without a proof, in what follows the
+            phases; a step ends then, though there may be time.
         workers: threads.
         seed: of all randomness.
     """
@@ -68,6 +71,7 @@ class Effort:
     slopes: int = 8
     boxes: int = 4_000_000
     programs: int = 500
+    patience: float = math.inf
     workers: int = 2
     seed: int = 0
 

@@ -16,7 +16,7 @@ from .aim import Aim, Lines
 from .choice import CHOICES, Choice
 from .finding import Phases
 from .guarantee import Outputs, SameBest
-from .joint import Joint
+from .joint import SHARE, Joint
 from .phase import Effort
 from .relaxed import output_lines
 from .removal import Kind, Removal, line, stored
@@ -85,6 +85,7 @@ class Steps:
             screen,
             self._room(screen),
             Search(seed=effort.seed, workers=effort.workers),
+            effort.patience,
             rng=self.rng,
         )
 
@@ -132,10 +133,15 @@ class Steps:
             )
         )
 
+    def _soon(self) -> float:
+        """Return when lines must have been chosen, for the proof of them takes as long again."""
+        now = time.monotonic()
+        return now + SHARE * (self.until - now)
+
     def _all(self, screen: Screen, candidates: Sequence[Removal]) -> list[Removal]:
         """Choose all candidates with the lines that serve the outputs, or none."""
         base = screen.removals
-        served = output_lines(screen, base, list(candidates), self.until)
+        served = output_lines(screen, base, list(candidates), self._soon())
         holds = screen.take([*base, *served]) >= 0.0
         screen.take(base)
         return served if holds else []
@@ -149,7 +155,7 @@ class Steps:
             more = self.choose(screen, rest)
             if not more:
                 break
-            taken = output_lines(screen, base, [*taken, *more], self.until)
+            taken = output_lines(screen, base, [*taken, *more], self._soon())
             gone = {one.place for one in taken}
             rest = [one for one in rest if one.place not in gone]
         return taken

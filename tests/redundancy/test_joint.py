@@ -59,6 +59,7 @@ def answering(monkeypatch, verdicts):
         return Answer(verdicts(question, effort))
 
     monkeypatch.setattr(module, "decide", answer)
+    monkeypatch.setattr(module, "bisect", answer)
     return asked
 
 
@@ -205,3 +206,33 @@ def test_no_candidates_need_no_proof():
     joint = joined()
     assert joint.extend([], greedy, soon()) == 0
     assert joint.tries == 0
+
+
+def test_after_some_sets_without_a_proof_a_step_ends(monkeypatch):
+    asked = answering(monkeypatch, lambda *_: Unknown("the time limit"))
+    joint = joined()
+    joint.patience = 2
+    assert joint.extend(zeros(), greedy, soon()) == 0
+    assert len(asked) == 2
+    assert joint.extend(zeros(), greedy, soon()) == 0
+    assert len(asked) == 4
+
+
+def test_a_proof_lets_a_step_go_on(monkeypatch):
+    def only_alone(question, effort):
+        return decide(question, effort).verdict if len(asked) > 1 else Unknown("the time limit")
+
+    asked = answering(monkeypatch, only_alone)
+    joint = joined()
+    joint.patience = 2
+    assert joint.extend(zeros(3), greedy, soon()) == 3
+
+
+def test_where_time_is_short_small_sets_get_less_of_it(monkeypatch):
+    asked = answering(monkeypatch, lambda *_: Unknown("the time limit"))
+    joint = joined()
+    joint.prove(zeros(4), soon(1.0))
+    joint.prove(zeros(1), soon(1.0))
+    many, one = (effort.seconds for _, effort in asked)
+    assert many == pytest.approx(0.5, abs=0.1)
+    assert one == pytest.approx(0.25, abs=0.1)
