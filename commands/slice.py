@@ -35,6 +35,9 @@ from .terminal import Terminal
 
 REPORTS = (".html", ".htm")
 
+CUT_SHARE = 0.5
+"""Part of a time limit that bisecting may take; the rest is for the cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -158,8 +161,15 @@ def _job(order: Order, options: Options, terminal: Terminal) -> Job:
     region = region_of(order.region, network, order.units)
     recipe = order.spend.recipe(network, aim, stage, proof=order.proof, seed=options.seed)
     lent = order.kept if order.resume else None
+    seconds = None if options.timeout is None else CUT_SHARE * options.timeout
     with terminal.progress("cells"):
-        slices = order.cuts.slices(network, region, lent, order.spend.crew)
+        slices = order.cuts.slices(network, region, lent, order.spend.crew, seconds)
+    if order.cuts.cells is not None and slices.count < order.cuts.cells and seconds is not None:
+        terminal.say(
+            f"{slices.count} cells in place of {order.cuts.cells}: half of the time limit is gone, "
+            "or no cell has anything left to save. They cover the region; for more of them begin "
+            "anew with more time"
+        )
     some = chosen(order.cells, slices.count, options.seed)
     said = said_of(order.wish, aim, stage, order.cuts)
     return Job(recipe, slices, some, order.kept, order.shard, order.resume, order.retry, said)

@@ -77,16 +77,25 @@ class Cuts:
         parts = None if self.parts is None else list[Json](self.parts)
         return {"grid": parts, "adaptive": self.cells}
 
-    def slices(self, network: Network, region: Region, store: Path | None, workers: int) -> Slices:
+    def slices(
+        self,
+        network: Network,
+        region: Region,
+        store: Path | None,
+        workers: int,
+        seconds: float | None = None,
+    ) -> Slices:
         """Return the cells; they are proved to cover the region.
 
-        Bisecting takes its time, so a store that was begun with the same cells lends them.
+        Bisecting takes its time, so a store that was begun with the same cells lends them. Where
+        that time runs out there are fewer cells than asked for, which cover the region as well.
 
         Args:
             network: the network.
             region: of its inputs.
             store: path of a store that is to be resumed, if there is one.
             workers: threads.
+            seconds: wall time for bisecting; None for any.
 
         Raises:
             RegionError: cuts that are not possible.
@@ -100,9 +109,10 @@ class Cuts:
             slices = grid(region, self.parts)
         else:
             assert self.cells is not None
+            until = Until(self.cells, seconds=seconds)
             slices = (
                 self._lent(region, store)
-                or adaptive(region, Undecided(network, max(1, workers)), Until(self.cells)).slices
+                or adaptive(region, Undecided(network, max(1, workers)), until).slices
             )
         cover(slices)
         return slices

@@ -19,6 +19,7 @@ from secateur.benchmarks.controllers import controller
 from secateur.commands.slice_progress import Meter, watched
 from secateur.commands.terminal import Terminal
 from secateur.engine.errors import InputError
+from secateur.slicing.cover import cover
 from secateur.slicing.evaluate import evaluate
 from secateur.slicing.family import Mark
 from secateur.slicing.family_file import load_family
@@ -147,6 +148,17 @@ def test_cells_of_bisection_are_lent_by_their_store(call, here, capsys, monkeypa
     second = load_family("family")
     assert second.slices.digest == first.slices.digest
     assert not len(second.marked(Mark.MISSING))
+
+
+def test_a_time_limit_ends_bisection_with_cells_that_cover_the_region(call, here, capsys):
+    words = ("slice", NET, "--region", BOX, "--adaptive", 4000, *PHASES, "-o", "family")
+    assert call(*words, "--workers", 0, "--timeout", 0.02) == 20
+    said = capsys.readouterr()
+    assert "in place of 4000" in said.out + said.err
+    assert call(*words, "-q", "--workers", 0, "--resume") == 0
+    family = load_family("family")
+    assert 1 <= family.count < 4000
+    cover(family.slices)
 
 
 def test_a_time_limit_keeps_what_is_done_and_says_how_to_go_on(sliced, here):
