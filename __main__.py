@@ -21,7 +21,6 @@ from .commands import slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.options import (
-    ACASXU_URL,
     Amount,
     Arithmetic,
     Choosing,
@@ -318,14 +317,16 @@ def fetch(
     collection: Annotated[Collection, typer.Argument(help="What to fetch.")],
     to: words.To = None,
     source: words.From = None,
-    url: Annotated[str, typer.Option(metavar="URL", help="Address of the files.")] = ACASXU_URL,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of the files; the usual when absent.")
+    ] = None,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
     device: words.On = Device.CPU,
     quiet: words.Quiet = False,
 ) -> int:
-    """Fetch public networks and properties, every file checked against its pinned SHA-256."""
+    """Fetch public networks or data, every file checked against its pinned SHA-256."""
     options = options_of(json, timeout, seed, device, quiet)
     from .commands.fetch import run
 

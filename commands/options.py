@@ -125,10 +125,11 @@ class Collection(StrEnum):
     """What can be fetched."""
 
     ACASXU = "acasxu"
-
-
-ACASXU_URL = "https://raw.githubusercontent.com/ChristopherBrix/vnncomp2023_benchmarks/main/benchmarks/acasxu"
-"""Where the ACAS Xu benchmark of VNN-COMP stands: 45 networks and 10 properties."""
+    """The ACAS Xu benchmark of VNN-COMP: 45 networks and 10 properties."""
+    MNIST = "mnist"
+    FASHION_MNIST = "fashion-mnist"
+    CIFAR10 = "cifar10"
+    CIFAR100 = "cifar100"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ import pytest
 
 from secateur.__main__ import run
 from secateur.commands import fetch
+from secateur.commands.homes import HOMES, Home, pins
+from secateur.commands.options import Collection
+from secateur.compression.data.cifar import CIFAR10, CIFAR100
 
 FILES = {"one.onnx": b"first", "two.vnnlib": b"second"}
 
@@ -123,7 +126,7 @@ def test_another_file_under_the_same_name_is_not_written(pinned, source, tmp_pat
 
 
 def test_a_server_that_sends_too_much_is_refused(pinned, source, server, tmp_path, capsys):
-    (source / "one.onnx").write_bytes(bytes(fetch.LARGEST + 1))
+    (source / "one.onnx").write_bytes(bytes(HOMES[Collection.ACASXU].largest + 1))
     said = refused(capsys, "--to", tmp_path / "to", "--url", server)
     assert "sends more than" in said
     assert held(tmp_path / "to") == {}
@@ -180,3 +183,45 @@ def test_the_real_files_have_the_pinned_digests(data, tmp_path, capsys):
     assert call("--to", tmp_path / "to", "--from", data / "acasxu") == 0
     assert "55 files, every one with its pinned SHA-256" in capsys.readouterr().out
     assert len(held(tmp_path / "to")) == 55
+
+
+DATA = ("mnist", "fashion-mnist", "cifar10", "cifar100")
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_come_from_the_next_address_where_one_cannot_be_reached(
+    pinned, server, tmp_path, capsys, monkeypatch, name
+):
+    home = Home(("http://127.0.0.1:9", f"{server}nowhere", server.rstrip("/")), 1 << 20)
+    monkeypatch.setattr(fetch, "HOMES", {Collection(name): home})
+    to = tmp_path / "to"
+    assert run(["fetch", name, "--to", str(to)]) == 0
+    assert held(to) == FILES
+    assert "2 written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_without_a_network_the_line_names_each_file_of_data_with_its_digest(tmp_path, capsys, name):
+    to = tmp_path / "to"
+    words = ["fetch", name, "--to", str(to), "--url", "http://127.0.0.1:9/", "--timeout", "10"]
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    for file, digest in pins(Collection(name)).items():
+        assert f"{file} (SHA-256 {digest})" in said
+    assert f"into {to} and run again" in said
+
+
+def test_every_collection_has_a_home_and_pins():
+    assert set(HOMES) == set(Collection)
+    for collection in Collection:
+        digests = pins(collection).values()
+        assert all(len(digest) == 64 and int(digest, 16) for digest in digests)
+        assert len(set(digests)) == len(digests)
+
+
+def test_the_pinned_data_files_are_those_that_are_read():
+    four = {f"{p}-{k}-ubyte.gz" for p in ("train", "t10k") for k in ("images-idx3", "labels-idx1")}
+    assert set(pins(Collection.MNIST)) == set(pins(Collection.FASHION_MNIST)) == four
+    assert list(pins(Collection.CIFAR10)) == [CIFAR10.archive]
+    assert list(pins(Collection.CIFAR100)) == [CIFAR100.archive]
