@@ -5,7 +5,8 @@ a random cell from each of as many equal runs of the grid's 32,768 cells, or all
 Markdown tables: neurons proved, refuted and open by layer; what each step added, its wall and
 processor time, and the wall time it would take on all cells. The time limit is that of all cells; a
 subset has its share of it. Samples, uniform, that know nothing of the search show what no method
-can prove: the ceiling. Lahav and Katz report 67.3 % proved for this grid.
+can prove: the ceiling. With `--alone SECONDS` what is open after that is searched for cell by cell.
+Lahav and Katz report 67.3 % proved for this grid.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +31,7 @@ from ..engine.region import Region
 from ..engine.stages import stages
 from ..slicing.phases import Effort, decide_cells
 from ..slicing.phases_found import CellPhases
+from ..slicing.pipeline import Recipe, Stage, first_draft, searched
 from ..slicing.split import grid
 from .machine import acas, machine, peak_memory, table
 from .whole_domain import LOWER as LEAST
@@ -125,6 +129,53 @@ def by_step(found: CellPhases, cells: int) -> list[dict[str, object]]:
     return rows
 
 
+def alone(
+    network: Network,
+    regions: Sequence[Region],
+    found: CellPhases,
+    seen: Flags | None,
+    seconds: float,
+) -> list[dict[str, object]]:
+    """Search each cell for what is open on it; return what that adds, and what nothing can prove.
+
+    Args:
+        network: the network.
+        regions: the cells.
+        found: of all cells together.
+        seen: ``(cells, neurons)`` which neurons uniform samples refuted.
+        seconds: wall time a cell, at most.
+    """
+    recipe = Recipe(network, stage=Stage.PHASES, seconds=seconds, alone=True)
+    proved, refuted = found.proved.copy(), found.refuted.copy()
+    began, times = time.process_time(), []
+    for at, region in enumerate(regions):
+        start = time.process_time()
+        draft = searched(recipe, first_draft(recipe, found, at, region, 0.0))
+        times.append(time.process_time() - start)
+        known = [draft.known[name] for name, _ in found.layers]
+        proved[at] = np.concatenate([one.how >= 0 for one in known]) & found.asked
+        refuted[at] = np.concatenate([one.refuted for one in known]) & ~proved[at]
+    assert seen is None or not (seen & proved).any()
+    rows: list[dict[str, object]] = []
+    for name, yes, no in (("together", found.proved, found.refuted), ("alone", proved, refuted)):
+        count = len(regions) * int(found.asked.sum())
+        row: dict[str, object] = {
+            "after": name,
+            "proved %": round(100.0 * yes.sum() / count, 2),
+            "refuted %": round(100.0 * no.sum() / count, 2),
+            "open %": round(100.0 * (count - yes.sum() - no.sum()) / count, 3),
+        }
+        if seen is not None:
+            left = int((found.asked & ~seen).sum())
+            row["of what samples leave %"] = round(100.0 * yes.sum() / left, 2)
+            row["at most %"] = round(100.0 * (found.asked & ~seen & ~no).sum() / left, 2)
+        rows.append(row)
+    rows[0]["CPU s"] = ""
+    rows[1]["CPU s"] = round(time.process_time() - began, 1)
+    rows[0]["longest cell"], rows[1]["longest cell"] = "", round(max(times), 1)
+    return rows
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,6 +185,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100_000, help="a cell; 0 for no ceiling")
     parser.add_argument("--boxes", type=int, default=Effort().most_boxes, help="a cell, at most")
     parser.add_argument("--growth", type=int, default=Effort().growth)
+    parser.add_argument("--alone", type=float, default=0.0, help="seconds a cell, at most")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -170,6 +222,11 @@ def main() -> None:
             f"cell; peak memory {peak_memory():.0f} MB"
         )
         kept[net] = {"cells": count, "layers": layers, "steps": steps}
+        if given.alone:
+            regions = [slices.region(int(cell)) for cell in some]
+            rows = alone(network, regions, found, seen, given.alone)
+            print("\n" + table(rows))
+            kept[net]["alone"] = rows
     print(f"\nseed {given.seed}, {given.workers} threads; {machine('numpy', 'numba')}")
     if given.json:
         given.json.write_text(json.dumps(kept, indent=1))

@@ -165,7 +165,8 @@ class Spend:
         """
         seconds = SECONDS[self.amount] if self.seconds is None else self.seconds
         boxes = BOXES[stage][self.amount]
-        return Recipe(network, aim, stage, boxes, seconds, proof, seed)
+        alone = stage is Stage.PHASES and self.amount is Amount.LONG
+        return Recipe(network, aim, stage, boxes, seconds, proof, seed, alone)
 
     def pool(self) -> Callable[[Work], Pool]:
         """Return what opens the workers."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.network import State
-from ..engine.verdict import Unknown
-from .finding import Finding
+from ..engine.verdict import Proved, Refuted, Unknown
+from .finding import Finding, Phases
 from .ledger import METHODS, Ledger
+from .relus import activations
 
 SEEN = Unknown("points that were looked at before show both signs")
 """The verdict on a neuron whose points are not at hand any more."""
@@ -34,6 +36,26 @@ class KnownLayer:
 
 Known = Mapping[str, KnownLayer]
 """By the name of the `Piecewise` node."""
+
+
+def known_of(phases: Phases) -> Known:
+    """Return what the findings on a region say, to begin other work on the same region with."""
+    out = {}
+    for node in phases.network.piecewise:
+        state = activations(node).state.copy()
+        out[node.name] = state, np.full(node.size, -1, np.int8), np.zeros(node.size, np.bool_)
+    for one in phases.findings:
+        state, how, refuted = out[one.layer]
+        match one.verdict:
+            case Proved(method=method):
+                state[one.neuron], how[one.neuron] = one.state, METHODS.index(method)
+            case Refuted():
+                refuted[one.neuron] = True
+            case Unknown():
+                refuted[one.neuron] = one.verdict is SEEN
+            case _ as never:
+                assert_never(never)
+    return {name: KnownLayer(*arrays) for name, arrays in out.items()}
 
 
 def take_over(ledger: Ledger, known: Known) -> list[tuple[int, int]]:

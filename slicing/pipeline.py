@@ -22,7 +22,7 @@ from ..engine.region import Region
 from ..redundancy import phase
 from ..redundancy.aim import Aim
 from ..redundancy.guarantee import Outputs, SameBest
-from ..redundancy.known import Known, KnownLayer
+from ..redundancy.known import Known, KnownLayer, known_of
 from ..redundancy.plan import Plan, simplify
 from ..redundancy.relus import activations
 from .codes import record
@@ -78,6 +78,7 @@ class Recipe:
         seconds: wall time for what is done to a cell alone.
         proof: whether each cell gets a certificate.
         seed: of all randomness.
+        alone: whether each cell's open phases are searched for by themselves, where phases are all.
 
     Raises:
         InputError: a certificate of phases alone, or of a network without a file; no time; a
@@ -92,6 +93,7 @@ class Recipe:
     seconds: float = 10.0
     proof: bool = False
     seed: int = 0
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.seconds < float("inf"):
@@ -101,6 +103,8 @@ class Recipe:
                 f"layer {self.aim.until}: a family keeps what its networks give out: leave the "
                 "layer away"
             )
+        if self.alone and self.stage is Stage.SIMPLIFY:
+            raise InputError("simplifying searches each cell alone as it is: leave `alone` away")
         if self.proof and self.stage is Stage.PHASES:
             raise InputError("certificates are of simplified networks: take the stage simplify too")
         layers = [node.layer for node in self.network.nodes if isinstance(node.layer, Affine)]
@@ -118,7 +122,13 @@ class Recipe:
         words = words_of(self.aim)
         file = self.network.origin.digest if self.proof else None
         options: dict[str, Json] = {"stage": self.stage.value, **words, "boxes": self.boxes}
-        return options | {"proof": self.proof, "file": file, "seed": self.seed}
+        options |= {"proof": self.proof, "file": file, "seed": self.seed}
+        return options | ({"alone": True} if self.alone else {})
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether something is done to each cell by itself."""
+        return self.alone or self.stage is Stage.SIMPLIFY
 
     def work(self) -> Work:
         """Return the work; the payload of a cell is its region."""
@@ -164,6 +174,21 @@ class Draft:
 Step = Callable[[Recipe, Draft], Draft]
 
 
+def searched(recipe: Recipe, draft: Draft) -> Draft:
+    """Return the draft with what a search of the cell alone finds of its open phases."""
+    if not any((one.how < 0)[~one.refuted].any() for one in draft.known.values()):
+        return draft
+    effort = phase.Effort(seconds=recipe.seconds, workers=1, seed=recipe.seed)
+    found = phase.decide_phases(recipe.network, draft.region, effort, known=draft.known)
+    known = known_of(found)
+    layers = {
+        name: replace(activations(recipe.network.by_name[name]), state=one.state)
+        for name, one in known.items()
+    }
+    network, boxes = recipe.network.with_layers(layers), draft.boxes + found.boxes
+    return replace(draft, known=known, network=network, boxes=boxes)
+
+
 def simplified(recipe: Recipe, draft: Draft) -> Draft:
     """Return the draft without all that the guarantee lets go; open phases are searched first."""
     share = 1.0 - PROOF_SHARE if recipe.proof else 1.0
@@ -207,6 +232,8 @@ def certified(recipe: Recipe, draft: Draft) -> Draft:
 def steps_of(recipe: Recipe) -> tuple[tuple[str, Step], ...]:
     """Return what each cell goes through after its phases, by name and in order."""
     steps: list[tuple[str, Step]] = []
+    if recipe.alone:
+        steps.append(("alone", searched))
     if recipe.stage is Stage.SIMPLIFY:
         steps.append(("simplify", simplified))
     if recipe.proof:
@@ -226,24 +253,26 @@ def run(recipe: Recipe, regions: Sequence[Region]) -> list[Result]:
     """Return the results of a batch of cells."""
     begun = time.perf_counter()
     lower, upper = (np.stack([getattr(one, side) for one in regions]) for side in _SIDES)
-    alone = recipe.stage is Stage.SIMPLIFY
+    more = recipe.one_by_one
     effort = Effort(
-        seconds=TOGETHER_SHARE * recipe.seconds * len(regions) if alone else float("inf"),
+        seconds=TOGETHER_SHARE * recipe.seconds * len(regions) if more else float("inf"),
         boxes=min(Effort().boxes, recipe.boxes),
-        most_boxes=FURTHER * recipe.boxes if alone else recipe.boxes,
+        most_boxes=FURTHER * recipe.boxes if more else recipe.boxes,
         workers=1,
         seed=recipe.seed,
     )
     found = decide_cells(recipe.network, lower, upper, effort)
     share = (time.perf_counter() - begun) / len(regions)
-    drafts = (_draft(recipe, found, at, region, share) for at, region in enumerate(regions))
+    drafts = (first_draft(recipe, found, at, region, share) for at, region in enumerate(regions))
     return [_finished(recipe, draft) for draft in drafts]
 
 
 _SIDES = ("lower", "upper")
 
 
-def _draft(recipe: Recipe, found: CellPhases, at: int, region: Region, seconds: float) -> Draft:
+def first_draft(
+    recipe: Recipe, found: CellPhases, at: int, region: Region, seconds: float
+) -> Draft:
     """Return the draft of the cell at a place of a batch."""
     known, layers, first = {}, {}, 0
     for node in recipe.network.piecewise:

@@ -20,7 +20,7 @@ from .family import Family
 from .family_file import network_digest
 from .key import Key, Shard, limits_of
 from .network_words import network_words
-from .pipeline import GRACE, Recipe, Stage
+from .pipeline import GRACE, Recipe
 from .pipeline_cells import cells_of
 from .pipeline_family import NOTED, blank, leave, note
 from .pools import Pool
@@ -32,7 +32,7 @@ from .work import Ended, Failed, Json, Late, Quarantined, Work
 
 Index = NDArray[np.int64]
 
-BATCHES = {Stage.PHASES: 16, Stage.SIMPLIFY: 4}
+BATCHES = {False: 16, True: 4}
 """Cells that a worker is given together: some seconds of work, so that little is lost and the
 phases of all have something to share."""
 
@@ -72,10 +72,10 @@ class Job:
     @property
     def limits(self) -> Limits:
         """What a cell and a batch may take before their worker is ended."""
-        stage, seconds = self.recipe.stage, self.recipe.seconds
-        if stage is not Stage.PHASES:  # these steps watch the clock themselves
+        more, seconds = self.recipe.one_by_one, self.recipe.seconds
+        if more:  # these steps watch the clock themselves
             seconds = 2.0 * seconds + GRACE
-        return Limits(batch=BATCHES[stage], seconds=seconds)
+        return Limits(batch=BATCHES[more], seconds=seconds)
 
     def asked(self) -> Index:
         """Return the cells of the shard that are to be worked on."""

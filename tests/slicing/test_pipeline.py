@@ -99,7 +99,8 @@ def test_every_cells_network_keeps_what_was_asked_for(data):
     stage = data.draw(st.sampled_from(Stage)) if aim == aims[0] else Stage.SIMPLIFY
     sides = [2 if low < high else 1 for low, high in zip(lower, upper, strict=True)]
     slices = grid(region, sides[:2])
-    recipe = Recipe(network, aim, stage, boxes=16, seconds=5.0)
+    alone = stage is Stage.PHASES and data.draw(st.booleans())
+    recipe = Recipe(network, aim, stage, boxes=16, seconds=0.3 if alone else 5.0, alone=alone)
     regions = [slices.region(cell) for cell in range(slices.count)]
     results = run(recipe, [one for one in regions if not one.is_point])
     sizes = [node.size for node in network.piecewise]
@@ -125,6 +126,19 @@ def test_a_cell_does_not_depend_on_the_cells_beside_it(coc):
     alone = [run(recipe, [region])[0] for region in regions]
     assert [one.code for one in together] == [one.code for one in alone]
     assert [one.figures["layers"] for one in together] == [one.figures["layers"] for one in alone]
+
+
+def test_phases_that_stay_open_together_are_searched_for_alone(coc):
+    network, slices = coc
+    regions = [slices.region(cell) for cell in range(2)]
+    together = run(Recipe(network, stage=Stage.PHASES, boxes=0), regions)
+    alone = run(Recipe(network, stage=Stage.PHASES, boxes=0, seconds=60, alone=True), regions)
+    at = COLUMNS.index("open")
+    for one, other in zip(together, alone, strict=True):
+        first, second = (np.array(result.figures["layers"]) for result in (one, other))
+        assert (second[:, 1:3].sum(axis=1) >= first[:, 1:3].sum(axis=1)).all()
+        assert first[:, at].sum() > 0
+        assert second[:, at].sum() == 0
 
 
 def test_what_the_first_stage_leaves_open_goes_on_alone(coc):
@@ -165,7 +179,7 @@ def test_workers_shards_and_one_process_give_the_same(coc, tmp_path):
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(coc, tmp_path, monkeypatch):
     network, slices = coc
-    monkeypatch.setitem(begin.__globals__["BATCHES"], Stage.PHASES, 3)
+    monkeypatch.setitem(begin.__globals__["BATCHES"], False, 3)
     one = job(tmp_path, network, slices)
     asked = iter([False, True])
     tally, family = begin_here(one, lambda: next(asked, True))
@@ -249,6 +263,8 @@ def test_certificates_and_their_files_are_kept_with_the_cells(coc, tmp_path):
 
 def test_recipes_that_make_no_sense_are_refused(coc):
     network, _ = coc
+    with pytest.raises(InputError, match="leave `alone` away"):
+        Recipe(network, alone=True)
     with pytest.raises(InputError, match="seconds"):
         Recipe(network, seconds=0.0)
     with pytest.raises(InputError, match="take the stage simplify"):
