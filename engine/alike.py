@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .bounds.packed import LOWER, UPPER
 from .network import Piecewise, State
 from .question import Alternative, Question
-from .stages import Stages
+from .stages import Stage, Stages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,8 @@ def alike(first: Stages, second: Stages) -> Alike | None:
         same = np.array_equal(one.edges[0].weight, two.edges[0].weight)
         if not (same and np.array_equal(one.bias, two.bias)):
             return None
+        if not _same_grid(one, two):
+            return None
         for neuron in np.flatnonzero(_differ(one.layer, two.layer)).tolist():
             sign = _sign(*(_lines(layer, neuron) for layer in (one.layer, two.layer)))
             if sign is None:
@@ -59,6 +61,12 @@ def alike(first: Stages, second: Stages) -> Alike | None:
             signs.append(sign)
         begin += one.size
     return Alike(np.array(places, np.int64), np.array(signs, np.uint8))
+
+
+def _same_grid(one: Stage, two: Stage) -> bool:
+    if one.grid is None or two.grid is None:
+        return one.grid is two.grid
+    return one.grid.same(two.grid)
 
 
 def _differ(one: Piecewise, two: Piecewise) -> NDArray[np.bool_]:

@@ -23,7 +23,19 @@ from ..encodings.program import Draft, Index, Program
 from ..encodings.relu import Phase, big_m, partitioned, parts, phases, triangle
 from .errors import InputError
 from .expression import Expression, composed, loosened, scaled, summed, trimmed
-from .network import Affine, Concat, Input, Network, Node, Piecewise, Select, State, Sum
+from .network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Node,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 from .rounding import LP_FEASIBILITY, SLACK, UNDERFLOW, Array, gamma
 
 Bounds = Mapping[str, tuple[Array, Array]]
@@ -230,6 +242,8 @@ class _Work:
                 return summed([value.put(row, node.size) for value, row in spread])
             case Select(indices=indices):
                 return read[0].take(indices)
+            case Quantize():
+                raise rounding_refused("a mixed-integer program", node.name)
             case Input():
                 raise InputError(f"{node.name} is a second input")
             case _ as never:

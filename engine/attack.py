@@ -12,7 +12,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from .network import Affine, Concat, Input, Network, Piecewise, Quantize, Select, State, Sum
 from .region import Lattice
 
 Array = NDArray[np.float64]
@@ -68,6 +68,10 @@ def gradient(network: Network, values: dict[str, Array], node: str, seeds: Array
                 parts = [operator.pull(rows)]
             case Piecewise() as layer:
                 parts = [rows * _slope(layer, values[at.sources[0]])]
+            case Quantize(scale=scale, low=least, high=most):
+                # The slope is 0 almost everywhere; what the rounding follows has slope 1.
+                z = values[at.sources[0]]
+                parts = [rows * ((z >= scale * least) & (z <= scale * most))]
             case Sum():
                 parts = [rows] * len(at.sources)
             case Concat(sizes=sizes):

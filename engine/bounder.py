@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .alike import Alike, alike
-from .bounds.difference import PairRows, aligned, pack_pair, pair_rows
+from .bounds.aligned import aligned
+from .bounds.difference import PairRows, pack_pair, pair_rows
 from .bounds.packed import Packed, pack
 from .bounds.pairs_linear import bound_pairs_linear
 from .bounds.rows import bound_rows
@@ -155,12 +156,12 @@ def bounder(question: Question, workers: int) -> Single | Paired:
         first, second = question.sources
         every = np.arange(question.size)
         if np.array_equal(first.inputs, every) and np.array_equal(second.inputs, every):
-            chains = aligned(stages(first.network), stages(second.network))
+            chains = aligned(*(stages(one.network, grids=True) for one in (first, second)))
             if chains is not None:
                 one, two = question.weights
                 rows = pair_rows(one, two, question.direct, question.bias)
                 return Paired(pack_pair(*chains), rows, alike(*chains), workers)
-    return Single(pack(stages(question.network)), workers)
+    return Single(pack(stages(question.network, grids=True)), workers)
 
 
 def _blank(shape: tuple[int, ...], inputs: int) -> Planes:

@@ -60,7 +60,9 @@ def decide(
         # What bounds settle at once needs no attack; what they leave open is attacked first.
         search.run(min(len(lower), effort.boxes), deadline)
         verdict = goal.attack(search) if search.waiting and not search.interrupted else None
-        if verdict is None and _wide(lower, upper) and errors is None and not goal.found:
+        # Phases do not say what a rounded network computes; its boxes are bisected, however wide.
+        wide = _wide(lower, upper) and not question.network.rounded
+        if verdict is None and wide and errors is None and not goal.found:
             verdict = _by_phases(question, effort, goal, search, deadline)
         elif verdict is None:
             search.run(effort.boxes, deadline)

@@ -122,6 +122,26 @@ def piecewise(
     )
 
 
+def quantize(
+    scale: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    values: Exact,
+) -> Exact:
+    """Return the values of `Quantize` exactly, ties to even."""
+    step = Exact.of(scale)
+    over = np.asarray(2 * values.denominator * step.numerators, dtype=object)
+    twice = 2 * step.denominator * values.numerators + values.denominator * step.numerators
+    whole = twice // over  # floor(z / scale + 1/2)
+    tie = (twice % over == 0) & (whole % 2 == 1)
+    whole = np.where(tie, whole - 1, whole)
+    least, most = (
+        np.array([int(limit) for limit in side.tolist()], dtype=object) for side in (low, high)
+    )
+    whole = np.where(whole < least, least, np.where(whole > most, most, whole))
+    return Exact(np.asarray(whole * step.numerators, dtype=object), step.denominator)
+
+
 def total(parts: Sequence[Exact]) -> Exact:
     """Return the sum."""
     denominator = math.lcm(*(part.denominator for part in parts))

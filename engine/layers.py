@@ -1,8 +1,8 @@
 """The layers of the graph IR, and the node that puts one in its place.
 
 Every activation is a flat vector; a layer's shape is kept beside it only for writing files. All
-non-linear layers are lowered to `Piecewise`, so a bound, an encoding or a fold knows six layers
-and nothing else.
+non-linear layers are lowered to `Piecewise` and `Quantize`, so a bound, an encoding or a fold knows
+seven layers and nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import NetworkError
 from .operators import Operator, Shape, frozen
+from .rounding import SCALES
 
 Array = NDArray[np.float64]
 
@@ -129,6 +130,82 @@ class Piecewise:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantize:
+    """Rounding to a grid: ``scale clip(round(z / scale), low, high)``, ties to even.
+
+    The multiples of the scale are numbers of float64 without rounding. What is meant is real
+    arithmetic; ``z / scale`` in float64 is that where the scale is a power of two, and may
+    otherwise round a z beside a tie to the other side.
+
+    Attributes:
+        scale: ``(size,)`` float64, above 0: the step of the grid, in units of z.
+        low: ``(size,)`` whole numbers, at most 0: the least multiple.
+        high: ``(size,)`` whole numbers, at least 0: the greatest multiple.
+
+    Raises:
+        NetworkError: a scale that is not positive and finite, or has too many digits for its
+            multiples; limits that are not whole or leave 0 out.
+    """
+
+    scale: Array
+    low: Array
+    high: Array
+
+    def __post_init__(self) -> None:
+        with np.errstate(invalid="ignore"):
+            scale = np.array(self.scale, dtype=np.float64).reshape(-1)
+            wrong = ~((scale >= SCALES[0]) & (scale <= SCALES[1]))
+        if wrong.any():
+            raise NetworkError(
+                f"scale {scale[wrong][0]} of a grid of activations: give positive, finite numbers"
+            )
+        for name in ("scale", "low", "high"):
+            values = frozen(getattr(self, name), name, 1)
+            if values.size != scale.size:
+                raise NetworkError(f"{name} has {values.size} entries for {scale.size} scales")
+            object.__setattr__(self, name, values)
+        low, high = self.low, self.high
+        if (low != np.rint(low)).any() or (high != np.rint(high)).any():
+            raise NetworkError("the limits of a grid of activations must be whole numbers")
+        if (low > 0).any() or (high < 0).any():
+            raise NetworkError("a grid of activations must hold 0: low <= 0 <= high")
+        reach = np.frexp(np.maximum(-low, high))[1]
+        if (reach + _digits(scale) > 52).any():  # so that their differences are, too
+            raise NetworkError(
+                "the multiples of a scale are no float64 numbers: round the scale to float32"
+            )
+
+    @classmethod
+    def uniform(cls, size: int, scale: float, low: int, high: int) -> Quantize:
+        """Return one grid for ``size`` values."""
+        return cls(np.full(size, scale), np.full(size, float(low)), np.full(size, float(high)))
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.scale.size)
+
+    def __call__(self, z: Array) -> Array:
+        """Return the values of ``z`` ``(..., size)`` on the grid; a zero is never negative."""
+        with np.errstate(over="ignore"):
+            whole = np.rint(z / self.scale)
+        return np.asarray(self.scale * np.clip(whole, self.low, self.high) + 0.0)
+
+    def same(self, other: Quantize) -> bool:
+        """Return whether another layer has the same grids."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("scale", "low", "high")
+        )
+
+
+def _digits(values: Array) -> NDArray[np.int64]:
+    """Return how many binary digits positive numbers have between their first and last one."""
+    whole = (np.frexp(values)[0] * 2.0**53).astype(np.int64)
+    return np.asarray(54 - np.frexp((whole & -whole).astype(np.float64))[1], dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """The sum of its sources, which all have its size."""
@@ -175,7 +252,7 @@ class Select:
         return int(self.indices.size)
 
 
-Layer = Input | Affine | Piecewise | Sum | Concat | Select
+Layer = Input | Affine | Piecewise | Quantize | Sum | Concat | Select
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +293,8 @@ def check_sources(node: Node, sources: Sequence[Node]) -> None:
             wanted: list[int] = []
         case Affine(operator=operator):
             wanted = [operator.size_in]
-        case Piecewise(state=state):
-            wanted = [state.size]
+        case Piecewise() | Quantize():
+            wanted = [node.size]
         case Sum(size=size):
             wanted = [size] * max(1, len(sizes))
         case Concat(sizes=parts):

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import numpy as np
 
-from .network import Affine, Concat, Input, Network, Node, Piecewise, Select, State, Sum
+from .network import Affine, Concat, Input, Network, Node, Piecewise, Quantize, Select, State, Sum
 from .operators import Convolution, Dense, Diagonal
 
 
@@ -80,6 +80,12 @@ def _node(network: Network, node: Node) -> Iterator[str]:
             if not (np.isfinite(slope).all() and np.isfinite(intercept).all()):
                 yield f"{node.name}: slope and intercept must be finite"
             if any(values.flags.writeable for values in (state, slope, intercept)):
+                yield f"{node.name}: its arrays must be read-only"
+        case Quantize(scale=scale, low=low, high=high):
+            wanted = [scale.size]
+            if not ((scale > 0) & np.isfinite(scale) & (low <= 0) & (high >= 0)).all():
+                yield f"{node.name}: a grid has a positive scale and holds 0"
+            if any(values.flags.writeable for values in (scale, low, high)):
                 yield f"{node.name}: its arrays must be read-only"
         case Sum(size=size):
             wanted = [size] * max(1, len(sizes))

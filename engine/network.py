@@ -14,8 +14,8 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import NetworkError
-from .exact import Exact, affine, concatenate, piecewise, total
+from .errors import NetworkError, UnsupportedError
+from .exact import Exact, affine, concatenate, piecewise, quantize, total
 from .layers import (
     Affine,
     Concat,
@@ -23,6 +23,7 @@ from .layers import (
     Layer,
     Node,
     Piecewise,
+    Quantize,
     Select,
     State,
     Sum,
@@ -40,9 +41,11 @@ __all__ = [
     "Normalisation",
     "Origin",
     "Piecewise",
+    "Quantize",
     "Select",
     "State",
     "Sum",
+    "rounding_refused",
 ]
 
 Array = NDArray[np.float64]
@@ -254,7 +257,7 @@ class Network:
                     values[node.name] = self._input(np.asarray(inputs, dtype=np.float64))
                 case Affine(operator=operator, bias=bias):
                     values[node.name] = operator.push(read[0]) + bias
-                case Piecewise() as layer:
+                case Piecewise() | Quantize() as layer:
                     values[node.name] = layer(read[0])
                 case Sum():
                     values[node.name] = sum(read[1:], start=read[0])
@@ -280,6 +283,8 @@ class Network:
                     values[node.name] = affine(operator, bias, read[0])
                 case Piecewise(state=state, slope=slope, intercept=intercept):
                     values[node.name] = piecewise(state, slope, intercept, read[0])
+                case Quantize(scale=scale, low=low, high=high):
+                    values[node.name] = quantize(scale, low, high, read[0])
                 case Sum():
                     values[node.name] = total(read)
                 case Concat():
@@ -289,6 +294,11 @@ class Network:
                 case _ as never:
                     assert_never(never)
         return values
+
+    @cached_property
+    def rounded(self) -> tuple[str, ...]:
+        """Names of the `Quantize` nodes, in order."""
+        return tuple(node.name for node in self.nodes if isinstance(node.layer, Quantize))
 
     def with_layers(self, layers: Mapping[str, Layer]) -> Network:
         """Return the network with some nodes' layers replaced by others of the same size."""
@@ -304,6 +314,20 @@ class Network:
                 f"inputs have shape {inputs.shape}: the last axis must be {self.size_in}"
             )
         return inputs
+
+
+def rounding_refused(verb: str, node: str, path: str = "the network") -> UnsupportedError:
+    """Return the error of what cannot take a network with `Quantize` layers.
+
+    Args:
+        verb: what refuses it, as the subject of a sentence.
+        node: name of the layer.
+        path: of the network's file.
+    """
+    return UnsupportedError(
+        f"{path} rounds its activations (layer {node}): {verb} takes networks that do not; give "
+        "the network before its activations were quantized"
+    )
 
 
 def _states(node: Node) -> NDArray[np.int8]:

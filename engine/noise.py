@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from .network import Affine, Array, Concat, Input, Network, Piecewise, Select, Sum
+from .network import Affine, Array, Concat, Input, Network, Piecewise, Quantize, Select, Sum
 
 
 def noise(network: Network, inputs: Array, unit: float) -> Array:
@@ -37,6 +37,12 @@ def noise(network: Network, inputs: Array, unit: float) -> Array:
                 out = operator.push(reads[0], weight) + unit * terms * sums
             case Piecewise(slope=slope):
                 out = reads[0] * np.maximum(1.0, np.abs(slope)) + unit * np.abs(values[node.name])
+            case Quantize(scale=scale):
+                # Only a value near a tie can go to the other side, and then by whole steps.
+                ratio = values[node.sources[0]] / scale
+                wobble = reads[0] / scale + unit * np.abs(ratio)
+                steps = np.ceil(wobble - np.abs(ratio - np.floor(ratio) - 0.5))
+                out = scale * np.maximum(steps, 0.0)
             case Sum():
                 total = sum(size[1:], start=size[0])
                 out = sum(reads[1:], start=reads[0]) + unit * len(size) * total

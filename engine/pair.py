@@ -22,7 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .network import Affine, Concat, Input, Layer, Network, Node, Origin, Piecewise, Select, State
+from .network import (
+    Affine,
+    Concat,
+    Input,
+    Layer,
+    Network,
+    Node,
+    Origin,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+)
 from .network import Sum as Total
 from .operators import Convolution, Dense, Diagonal, Operator
 from .rounding import Array
@@ -371,6 +383,8 @@ def _equal(one: Layer, other: Layer) -> bool:
             )
         case Piecewise():
             return isinstance(other, Piecewise) and one.same(other)
+        case Quantize():
+            return isinstance(other, Quantize) and one.same(other)
         case Select():
             return (
                 isinstance(other, Select)

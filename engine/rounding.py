@@ -29,6 +29,14 @@ UNDERFLOW: Final = 2.0**-600
 """Absolute error added per bound for underflow: each of at most 2**40 operations loses at most
 2**-1074, scaled by magnitudes up to LARGEST."""
 
+SCALES: Final = (2.0**-300, 2.0**300)
+"""Least and greatest step of a grid of activations: multiples, halves and quotients neither
+overflow nor vanish."""
+
+INSIDE: Final = 0.25
+"""How far beyond the last multiple of a grid, in steps, a value still counts as not cut off: below
+the 0.5 at which it is, so that the rounding of the limit itself does not matter."""
+
 LARGEST: Final = 2.0**400
 """Magnitude of activations up to which UNDERFLOW and the absence of overflow hold; beyond it a
 bound is reported as infinite."""

@@ -1,7 +1,8 @@
 """The staged form of a network: matrices from activations to pre-activations, and nothing else.
 
 Stage 0 is the input. Stage k > 0 has the pre-activation ``z_k = b_k + sum_e W_e a_source(e)`` over
-its edges e, all from earlier stages, and the activation ``a_k = act_k(z_k)`` neuron by neuron.
+its edges e, all from earlier stages, and the activation ``a_k = act_k(z_k)`` neuron by neuron,
+rounded to a grid where the stage has one.
 Every number stands in the network as it is here: where merging two affine layers, two biases or two
 matrices would round, the staged form keeps a stage of identities between them. So a bound proved of
 the stages is a bound proved of the network.
@@ -15,7 +16,19 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from .network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Node,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 
 Array = NDArray[np.float64]
 
@@ -43,6 +56,7 @@ class Stage:
         edges: what is summed; empty for stage 0.
         bias: ``(size,)``.
         layer: the activation functions, one a neuron.
+        grid: to which the activations are rounded; None where they are not.
     """
 
     name: str
@@ -50,11 +64,18 @@ class Stage:
     edges: tuple[Edge, ...]
     bias: Array
     layer: Piecewise
+    grid: Quantize | None = None
 
     @property
     def size(self) -> int:
         """Number of neurons."""
         return int(self.bias.size)
+
+    def acts_as(self, other: Stage) -> bool:
+        """Return whether another stage of the same size has the same activation functions."""
+        if self.grid is None or other.grid is None:
+            return self.grid is other.grid and self.layer.same(other.layer)
+        return self.grid.same(other.grid) and self.layer.same(other.layer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +105,7 @@ class _Expression:
     plain: bool
 
 
-def stages(network: Network) -> Stages:
+def stages(network: Network, *, grids: bool = False) -> Stages:
     """Return the staged form.
 
     Convolutions become matrices, so this is for networks whose layers have up to some thousands
@@ -92,7 +113,14 @@ def stages(network: Network) -> Stages:
 
     Args:
         network: any legal network.
+        grids: whether the caller knows that activations may be rounded.
+
+    Raises:
+        UnsupportedError: a network that rounds its activations, for a caller that knows of none.
     """
+    if network.rounded and not grids:
+        path = network.origin.path
+        raise rounding_refused("a search for neurons to remove", network.rounded[0], path)
     return _Builder(network).build()
 
 
@@ -116,6 +144,9 @@ class _Builder:
                     stage = self._cut(node.sources[0], node.name, layer)
                     self.of[node.name] = stage
                     self.values[node.name] = _pick(stage, np.eye(node.size))
+                case Quantize() as grid:
+                    stage = self._round(node, grid)
+                    self.values[node.name] = _pick(stage, np.eye(node.size))
                 case Sum():
                     self.values[node.name] = self._sum(node.sources)
                 case Concat(sizes=sizes):
@@ -135,6 +166,15 @@ class _Builder:
         value = self.values[name]
         self.stages.append(Stage(name, activation, value.edges, value.bias, layer))
         return len(self.stages) - 1
+
+    def _round(self, node: Node, grid: Quantize) -> int:
+        """Return the stage that rounds: that of the activations, where nothing else reads them."""
+        source = node.sources[0]
+        at = self.of.get(source)
+        if at is None or self.network.readers[source] != (node.name,):
+            at = self._cut(source, "", _identities(node.size))
+        self.stages[at] = replace(self.stages[at], grid=grid)
+        return at
 
     def _plain(self, name: str) -> _Expression:
         """Return a node's value as plain picks, cutting a stage of identities where it is none."""

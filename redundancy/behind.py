@@ -23,7 +23,19 @@ from typing import Final, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.network import Affine, Concat, Input, Network, Node, Piecewise, Select, State, Sum
+from ..engine.network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Node,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 from ..engine.operators import Dense
 from ..engine.rounding import LARGEST, SLACK, UNDERFLOW, UNIT, gamma
 from .cuts import front
@@ -156,6 +168,8 @@ class _Merge:
                 return _pushed(reads[0], layer, self.given.get(node.name))
             case Piecewise() as layer:
                 return self._activated(node, layer, reads[0])
+            case Quantize():
+                raise rounding_refused("simplification", node.name, self.network.origin.path)
             case Sum():
                 return _sum(reads)
             case Concat(sizes=sizes):

@@ -9,7 +9,18 @@ from typing import Final, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..engine.network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 from .effect import Shift
 
 Mask = NDArray[np.bool_]
@@ -52,6 +63,8 @@ def live(network: Network, shifts: Mapping[str, Shift]) -> dict[str, Mask]:
                 zero[node.name] = np.zeros(node.size, np.bool_)
             case Piecewise(state=state):
                 zero[node.name] = state == State.ZERO
+            case Quantize():
+                raise rounding_refused("simplification", node.name, network.origin.path)
             case Sum():
                 zero[node.name] = np.logical_and.reduce(reads)
             case Concat():
@@ -74,7 +87,7 @@ def live(network: Network, shifts: Mapping[str, Shift]) -> dict[str, Mask]:
                     used = used | (shifts[node.name].weight > 0)
                 reads_it = operator.pull(wanted.astype(np.float64), used.astype(np.float64))
                 parts = [np.asarray(reads_it > 0)]
-            case Piecewise() | Sum():
+            case Piecewise() | Quantize() | Sum():
                 parts = [wanted] * len(node.sources)
             case Concat(sizes=sizes):
                 parts = np.split(wanted, np.cumsum(sizes)[:-1])

@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from ..engine.answer import Effort
 from ..engine.bounds.interval import interval, magnitude
 from ..engine.discrepancy import Norm, discrepancy
-from ..engine.network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..engine.network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 from ..engine.region import Region
 from ..engine.rounding import SLACK, UNDERFLOW, float_above
 
@@ -71,6 +82,8 @@ def distance(
                 out = np.where(state == State.ZERO, 0.0, reads[0] * factor * SLACK)
                 if gaps and node.name in gaps:
                     out = (out + gaps[node.name]) * SLACK + UNDERFLOW
+            case Quantize():
+                raise rounding_refused("simplification", node.name, network.origin.path)
             case Sum():
                 out = sum(reads[1:], start=reads[0]) * SLACK
             case Concat():

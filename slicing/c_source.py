@@ -27,9 +27,11 @@ from ..engine.network import (
     Network,
     Node,
     Piecewise,
+    Quantize,
     Select,
     State,
     Sum,
+    rounding_refused,
 )
 from ..engine.operators import Convolution, Dense, Diagonal
 from ..engine.region import Region
@@ -264,6 +266,8 @@ def _nodes(source: _Source, network: Network, *, coded: bool) -> None:
                     _each(source, node.size, own, f"{reads[0]}[j]")
                 layer = hidden.index(node.name) if coded else None
                 _activations(source, number, node.layer, own, layer, len(hidden))
+            case Quantize():
+                raise rounding_refused("C", node.name, network.origin.path)
             case Sum():
                 _each(source, node.size, own, " + ".join(f"{one}[j]" for one in reads))
             case Concat(sizes=sizes):

@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.bounds.interval import Bounds, magnitude
-from ..engine.network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..engine.network import (
+    Affine,
+    Concat,
+    Input,
+    Network,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+    rounding_refused,
+)
 from ..engine.rounding import FORMATS, FUSED, SLACK, UNDERFLOW, FloatFormat, up
 
 Array = NDArray[np.float64]
@@ -51,6 +62,8 @@ def drift(network: Network, bounds: Bounds, kind: Kind) -> Array:
                     out = _affine(layer, reads[0], sizes[0], form)
                 case Piecewise() as layer:
                     out = _piecewise(layer, reads[0], sizes[0], form)
+                case Quantize():
+                    raise rounding_refused("a bound of drift", node.name, network.origin.path)
                 case Sum():
                     total = sum(sizes[1:], start=sizes[0])
                     out = sum(reads[1:], start=reads[0]) + _rounded(len(sizes), total, form)

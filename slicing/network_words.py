@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.errors import FormatError, NetworkError
+from ..engine.errors import FormatError, NetworkError, UnsupportedError
 from ..engine.network import (
     Affine,
     Concat,
@@ -24,6 +24,7 @@ from ..engine.network import (
     Normalisation,
     Origin,
     Piecewise,
+    Quantize,
     Select,
     Sum,
 )
@@ -100,6 +101,11 @@ def _layer_words(layer: Layer) -> tuple[Words, dict[str, NDArray[Any]]]:
                 "slope": slope,
                 "intercept": intercept,
             }
+        case Quantize():
+            raise UnsupportedError(
+                "a network that rounds its activations is no base of a family: slice the network "
+                "before they are quantized"
+            )
         case Sum(size=size):
             return {"kind": "sum", "size": size}, {}
         case Concat(sizes=sizes):

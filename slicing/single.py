@@ -25,9 +25,11 @@ from ..engine.network import (
     Input,
     Network,
     Piecewise,
+    Quantize,
     Select,
     State,
     Sum,
+    rounding_refused,
 )
 from ..engine.operators import Convolution, Dense, Diagonal, Operator
 
@@ -82,6 +84,8 @@ def evaluate_single(network: Network, points: Any) -> Single:
                     values[node.name] = _affine(operator, as_single(bias, node.name), *read)
                 case Piecewise() as layer:
                     values[node.name] = _activated(layer, *read)
+                case Quantize():
+                    raise rounding_refused("evaluation in float32", node.name, network.origin.path)
                 case Sum():
                     total = read[0]
                     for part in read[1:]:

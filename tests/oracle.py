@@ -21,6 +21,7 @@ from secateur.engine.network import (
     Network,
     Node,
     Piecewise,
+    Quantize,
     Select,
     State,
     Sum,
@@ -143,6 +144,8 @@ def _apply(
             yield cell.walls, lines
         case Piecewise() as layer:
             yield from _phases(layer, 0, cell.walls, read[0], [], (lower, upper))
+        case Quantize():
+            raise AssertionError("the oracle has no cells of grids")
         case Sum():
             totals = read[0]
             for more in read[1:]:
@@ -229,6 +232,11 @@ def reach(network: Network, lower: Array, upper: Array) -> dict[str, tuple[Array
                 ]
             case Piecewise() as layer:
                 ends[node.name] = [_activate(layer, at, read[0][at]) for at in range(layer.size)]
+            case Quantize() as grid:
+                ends[node.name] = [
+                    (_rounded(grid, at, a), _rounded(grid, at, b))
+                    for at, (a, b) in enumerate(read[0])
+                ]
             case Sum():
                 parts = zip(*read, strict=True)
                 ends[node.name] = [
@@ -255,6 +263,13 @@ def _interval(
 ) -> tuple[Fraction, Fraction]:
     corners = [sorted((w * a, w * b)) for w, (a, b) in zip(row, box, strict=True)]
     return constant + sum(c[0] for c in corners), constant + sum(c[1] for c in corners)
+
+
+def _rounded(grid: Quantize, at: int, value: Fraction) -> Fraction:
+    """Return a value on its neuron's grid; `round` takes ties to even."""
+    scale = Fraction(float(grid.scale[at]))
+    whole = min(max(round(value / scale), int(grid.low[at])), int(grid.high[at]))
+    return scale * whole
 
 
 def _activate(

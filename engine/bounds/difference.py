@@ -19,16 +19,16 @@ network and the difference are this project's.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Piecewise, State
+from ..network import State
 from ..rounding import UNDERFLOW, UNIT
-from ..stages import Edge, Stage, Stages
+from ..stages import Stage, Stages
 from .compiled import njit
+from .packed import grids
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -123,6 +123,7 @@ class PackedPair(NamedTuple):
         bias1, bias2: ``(neurons,)``.
         change_bias: f's minus g's, rounded once.
         state, slope, intercept: ``(2, neurons)``.
+        step, least, most: ``(2, neurons)`` grids of the activations; a step of 0 for none.
         operations: a bound on the roundings on the way of one row to the input.
         shared: the last stage whose pre-activations are the same in f and g, whatever the input: up
             to there nothing is computed twice. 0 where already the first matrices differ.
@@ -140,57 +141,11 @@ class PackedPair(NamedTuple):
     state: NDArray[np.int8]
     slope: Array
     intercept: Array
+    step: Array
+    least: Array
+    most: Array
     operations: int
     shared: int
-
-
-def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
-    """Return two chains of the same sizes that compute the same, or None if there are none.
-
-    Where one chain has a stage of identities that the other lacks, such as an input that is
-    shifted, the other gets one too; its numbers stay as they are.
-    """
-    chains = [list(first.stages), list(second.stages)]
-    for chain in chains:
-        for index, stage in enumerate(chain[1:]):
-            if [edge.source for edge in stage.edges] != [index]:
-                return None
-    if [stage.size for stage in chains[0]] == [stage.size for stage in chains[1]]:
-        return Stages(tuple(chains[0]), {}), Stages(tuple(chains[1]), {})
-    made: list[list[Stage]] = [chains[0][:1], chains[1][:1]]
-    at = [1, 1]
-    while at[0] < len(chains[0]) or at[1] < len(chains[1]):
-        ahead = [chain[i] if i < len(chain) else None for chain, i in zip(chains, at, strict=True)]
-        one, two = ahead
-        if one and two and one.size == two.size and _linear(one) == _linear(two):
-            steps = [True, True]
-        elif one and _linear(one) and one.size == made[1][-1].size and at[1] < len(chains[1]):
-            steps = [True, False]
-        elif two and _linear(two) and two.size == made[0][-1].size and at[0] < len(chains[0]):
-            steps = [False, True]
-        else:
-            return None
-        for side, own in enumerate(steps):
-            own_stage = ahead[side] if own else None
-            last = len(made[side]) - 1
-            if own_stage is None:
-                made[side].append(_identity(made[side][-1].size, last))
-            else:
-                edge = Edge(last, own_stage.edges[0].weight)
-                made[side].append(replace(own_stage, edges=(edge,)))
-            at[side] += own
-    if [stage.size for stage in made[0]] != [stage.size for stage in made[1]]:
-        return None
-    return Stages(tuple(made[0]), {}), Stages(tuple(made[1]), {})
-
-
-def _linear(stage: Stage) -> bool:
-    return bool((stage.layer.state == State.IDENTITY).all())
-
-
-def _identity(size: int, source: int) -> Stage:
-    layer = Piecewise(np.full(size, State.IDENTITY), np.zeros(size), np.zeros(size))
-    return Stage("", "", (Edge(source, np.eye(size)),), np.zeros(size), layer)
 
 
 def pack_pair(first: Stages, second: Stages) -> PackedPair:
@@ -209,6 +164,7 @@ def pack_pair(first: Stages, second: Stages) -> PackedPair:
         sides = [[getattr(pair[side].layer, name) for pair in steps] for side in (0, 1)]
         return np.array([np.concatenate(side) for side in sides])
 
+    sides = [grids(chain.stages) for chain in (first, second)]
     return PackedPair(
         sizes=sizes,
         offset=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
@@ -222,6 +178,9 @@ def pack_pair(first: Stages, second: Stages) -> PackedPair:
         state=both("state").astype(np.int8),
         slope=both("slope"),
         intercept=both("intercept"),
+        step=np.array([sides[0][0], sides[1][0]]),
+        least=np.array([sides[0][1], sides[1][1]]),
+        most=np.array([sides[0][2], sides[1][2]]),
         operations=int(32 * sizes.sum() + 64),
         shared=_shared(steps),
     )
@@ -230,7 +189,7 @@ def pack_pair(first: Stages, second: Stages) -> PackedPair:
 def _shared(steps: list[tuple[Stage, Stage]]) -> int:
     """Return the last stage up to which two chains of the same sizes compute the same."""
     for k, (one, two) in enumerate(steps[1:], start=1):
-        alike = k == 1 or steps[k - 1][0].layer.same(steps[k - 1][1].layer)
+        alike = k == 1 or steps[k - 1][0].acts_as(steps[k - 1][1])
         alike = alike and np.array_equal(one.edges[0].weight, two.edges[0].weight)
         if not (alike and np.array_equal(one.bias, two.bias)):
             return k - 1

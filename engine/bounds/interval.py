@@ -8,8 +8,9 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..network import Affine, Concat, Input, Network, Piecewise, Quantize, Select, State, Sum
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT, down, gamma, up
+from .grid import rounded
 
 Array = NDArray[np.float64]
 Interval = tuple[Array, Array]
@@ -45,6 +46,8 @@ def interval(
                 low, high = _affine(layer, *reads[0])
             case Piecewise() as layer:
                 low, high = activate(layer, *reads[0])
+            case Quantize() as grid:
+                low, high = rounded(grid, *reads[0])
             case Sum():
                 low, high = reads[0]
                 for more in reads[1:]:

@@ -16,6 +16,7 @@ import numpy as np
 from ..network import State
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
+from .grid_lines import ends, grid_line, moved, on_grid
 from .packed import LOWER, UPPER
 from .substitute import BIAS, DGAP, DM, DS, DT, SIZE, TABLE, UGAP, UM, US, UT, substitute
 
@@ -105,12 +106,40 @@ def interval_stage(
 
 
 @njit(cache=True, nogil=True)
+def _activate_rounded(net, n, at, low, high, post_low, post_high, table):
+    """Fill the bounds and the lines of one neuron whose activation is rounded to a grid."""
+    state, step, least, most = net.state[n], net.step[n], net.least[n], net.most[n]
+    below, above = ends(state, net.slope[n], net.intercept[n], low, high)
+    post_low[n], post_high[n] = on_grid(below, above, step, least, most)
+    slope, shift, half = grid_line(
+        state, net.slope[n], net.intercept[n], low, high, step, least, most
+    )
+    table[US, at], table[DS, at], table[DT, at] = slope, slope, shift
+    top = shift + 2.0 * half
+    table[UT, at] = np.nextafter(top, np.inf) if half > 0.0 else shift
+    table[UGAP, at], table[DGAP, at] = 2.0 * half, 2.0 * half
+    if half > 0.0 and state == _RELU and low < 0.0 and high > 0.0:  # at least 0, and z + down
+        down, up = moved(below, above, step, least, most)
+        passed = max(-low, up) - down
+        cut = top if slope == 0.0 else high + up
+        table[DS, at], table[DT, at] = (1.0, down) if passed < cut else (0.0, 0.0)
+        table[DGAP, at] = min(passed, cut)
+    table[UM, at] = abs(shift) + 2.0 * half
+    table[DM, at] = abs(table[DT, at])
+
+
+@njit(cache=True, nogil=True)
 def activate(net, k, low, high, scale, post_low, post_high, live, live_count, table):
     """Fill the activations' bounds and the lines of stage k's live neurons."""
     begin = net.offset[k]
     for at in range(begin, begin + live_count[k]):
         n = begin + live[at]
         state, least, most = net.state[n], low[n], high[n]
+        if net.step[n] > 0.0:
+            _activate_rounded(net, n, at, least, most, post_low, post_high, table)
+            table[BIAS, at] = net.bias[n]
+            table[SIZE, at] = 2.0 * scale[n] + max(-least, most)
+            continue
         slope, shift, free = 0.0, 0.0, False
         if state == _IDENTITY or (state == _RELU and least >= 0.0):
             slope = 1.0

@@ -20,8 +20,9 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..network import Affine, Concat, Input, Network, Piecewise, Quantize, Select, State, Sum
 from ..rounding import SLACK, UNDERFLOW, UNIT, gamma, up
+from .grid import band
 from .interval import Bounds, Interval, interval, magnitude, scale
 
 Array = NDArray[np.float64]
@@ -67,6 +68,23 @@ def lines(layer: Piecewise, low: Array, high: Array) -> Lines:
     )
 
 
+def relaxations(network: Network, bounds: Bounds) -> dict[str, Lines]:
+    """Return the enclosing lines of every layer that is not linear, from bounds of every node."""
+    return {
+        node.name: enclosed(node.layer, *bounds[node.sources[0]])
+        for node in network.nodes
+        if isinstance(node.layer, Piecewise | Quantize)
+    }
+
+
+def enclosed(layer: Piecewise | Quantize, low: Array, high: Array) -> Lines:
+    """Return the enclosing lines of a layer for bounds ``(boxes, size)`` of what it reads."""
+    if isinstance(layer, Piecewise):
+        return lines(layer, low, high)
+    slope, below, above = band(layer, low, high)
+    return Lines(slope, above, slope, below, np.zeros(low.shape, dtype=np.bool_))
+
+
 @dataclass(slots=True, eq=False)
 class Backward:
     """One pass backwards, as `backward` returns it.
@@ -74,7 +92,7 @@ class Backward:
     Attributes:
         upper: ``(boxes, rows)`` upper bounds, rounded outward.
         inputs: ``(boxes, rows, inputs)`` coefficients at the input.
-        coefficients: for each `Piecewise` node on the way, the coefficients of its activations.
+        coefficients: for each `Piecewise` and `Quantize` node on the way, those of its values.
     """
 
     upper: Array
@@ -97,7 +115,7 @@ def backward(
         node: name of the node.
         rows: ``(boxes, rows, size of node)``.
         bounds: of every node above it.
-        relaxed: the lines of every `Piecewise` node above it.
+        relaxed: the lines of every `Piecewise` and `Quantize` node above it.
         slopes: lower slopes ``(boxes, rows, size)`` for `Piecewise` nodes, where they are free.
     """
     back: dict[str, Array] = {node: rows}
@@ -123,7 +141,7 @@ def backward(
                 blame += 2.0 * _dot(np.abs(here), scale(layer, bounds[at.sources[0]]))
                 steps += at.size + layer.operator.terms_back + 4
                 parts = [layer.operator.pull(here)]
-            case Piecewise():
+            case Piecewise() | Quantize():
                 line = relaxed[at.name]
                 coefficients[at.name] = here
                 lower = line.down_slope[:, None]
@@ -197,8 +215,8 @@ def linear(
     bounds = interval(network, lower, upper, found)
     relaxed: dict[str, Lines] = {}
     for node in network.nodes:
-        if isinstance(node.layer, Piecewise):
-            relaxed[node.name] = lines(node.layer, *bounds[node.sources[0]])
+        if isinstance(node.layer, Piecewise | Quantize):
+            relaxed[node.name] = enclosed(node.layer, *bounds[node.sources[0]])
         if node.name not in targets or isinstance(node.layer, Input):
             continue
         low, high = bounds[node.name]
@@ -277,7 +295,7 @@ def _forward(
                 values[node.name] = np.where(now.inputs >= 0.0, high[:, None], low[:, None])
             case Affine(operator=operator, bias=bias):
                 values[node.name] = operator.push(reads[0]) + bias
-            case Piecewise():
+            case Piecewise() | Quantize():
                 if node.name not in now.coefficients:
                     continue
                 line, rows = relaxed[node.name], now.coefficients[node.name]

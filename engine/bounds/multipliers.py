@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...encodings.relu import Phase
-from ..network import Affine, Concat, Input, Network, Node, Piecewise, Select, Sum
+from ..network import Affine, Concat, Input, Network, Node, Piecewise, Quantize, Select, Sum
 from ..rounding import SLACK, UNDERFLOW, Array, gamma
 from .interval import Interval
 from .leaves import Leaves
-from .linear import Backward, Lines, backward, lines
+from .linear import Backward, Lines, backward, relaxations
 
 STEPS: Final = 8
 """Gradient steps for each leaf; a leaf begins with its parent's multipliers."""
@@ -210,11 +210,7 @@ class _Climb:
         self.pressure = np.stack([leaf.pressure for leaf in batch])
         self.weights = np.stack([leaf.weights for leaf in batch])
         self.slopes = np.stack([leaf.slopes for leaf in batch])
-        self.relaxed = {
-            node.name: lines(node.layer, *bounds[node.sources[0]])
-            for node in search._network.nodes
-            if isinstance(node.layer, Piecewise)
-        }
+        self.relaxed = relaxations(search._network, bounds)
         for group in search._groups:  # a leaf without slopes begins with the fixed ones
             line = self.relaxed[group.node].down_slope[:, group.neurons]
             given = self.slopes[:, group.members]
@@ -342,7 +338,7 @@ def _forward(
                 values[node.name] = np.where(now.inputs >= 0.0, high[:, None], low[:, None])
             case Affine(operator=operator, bias=bias):
                 values[node.name] = operator.push(reads[0]) + bias
-            case Piecewise():
+            case Piecewise() | Quantize():
                 line, rows = relaxed[node.name], now.coefficients.get(node.name)
                 lower = slopes.get(node.name, line.down_slope[:, None])
                 lower = np.where(line.free[:, None], lower, line.down_slope[:, None])

@@ -10,10 +10,14 @@ import numpy as np
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
+from .grid_lines import APART, MOVED, ends, on_grid
 from .kernels import GUIDED
 from .pairs_back import back, back_one, load_rows
 from .zonotopes import (
+    DOWN1,
+    DOWN2,
     HALF1,
+    KIN,
     L1,
     L2,
     LD,
@@ -26,6 +30,8 @@ from .zonotopes import (
     U1,
     U2,
     UD,
+    UP1,
+    UP2,
     compact,
     gather,
     known_dead,
@@ -121,7 +127,13 @@ def _activations(pair, k, live, count, t, post):
         for side in range(2):
             low, high = t[L1 + 2 * side, n], t[U1 + 2 * side, n]
             slope, shift = t[SLOPE1 + 3 * side, n], t[SHIFT1 + 3 * side, n]
-            if t[HALF1 + 3 * side, n] > 0.0:
+            if pair.step[side, n] > 0.0:
+                state, steep = pair.state[side, n], pair.slope[side, n]
+                below, above = ends(state, steep, pair.intercept[side, n], low, high)
+                step, least, most = pair.step[side, n], pair.least[side, n], pair.most[side, n]
+                low, high = on_grid(below, above, step, least, most)
+                post[2 * side, n], post[2 * side + 1, n] = low, high
+            elif t[HALF1 + 3 * side, n] > 0.0:
                 post[2 * side, n], post[2 * side + 1, n] = 0.0, max(high, 0.0)
             elif shift == 0.0 and (slope == 0.0 or slope == 1.0):
                 post[2 * side, n], post[2 * side + 1, n] = slope * low, slope * high
@@ -132,7 +144,16 @@ def _activations(pair, k, live, count, t, post):
                 post[2 * side + 1, n] = max(one, two) + shift + spare
         low = np.nextafter(post[XL, n] - post[YU, n], -np.inf)
         high = np.nextafter(post[XU, n] - post[YL, n], np.inf)
-        if pair.state[0, n] == 0 and pair.state[1, n] == 0:  # D lies between d and 0
+        if t[KIN, n] > 0.0:
+            if t[KIN, n] != APART:
+                least, most = t[LD, n], t[UD, n]
+                if t[KIN, n] != MOVED:
+                    least, most = min(least, 0.0), max(most, 0.0)
+                below = np.nextafter(t[DOWN1, n] - t[UP2, n], -np.inf)
+                above = np.nextafter(t[UP1, n] - t[DOWN2, n], np.inf)
+                low = max(low, np.nextafter(least + below, -np.inf))
+                high = min(high, np.nextafter(most + above, np.inf))
+        elif pair.state[0, n] == 0 and pair.state[1, n] == 0:  # D lies between d and 0
             low, high = max(low, min(t[LD, n], 0.0)), min(high, max(t[UD, n], 0.0))
         if k < pair.shared:
             low, high = 0.0, 0.0

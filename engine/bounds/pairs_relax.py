@@ -10,9 +10,14 @@ import numpy as np
 
 from ..rounding import LARGEST, UNDERFLOW, UNIT
 from .compiled import njit
+from .grid_lines import APART, MOVED
 from .zonotopes import (
+    DOWN1,
+    DOWN2,
     HALF1,
     HALF2,
+    KIN,
+    KNEE1,
     L1,
     L2,
     LD,
@@ -23,6 +28,8 @@ from .zonotopes import (
     U1,
     U2,
     UD,
+    UP1,
+    UP2,
 )
 
 
@@ -66,6 +73,66 @@ def below_difference(weight, low, high):
 
 
 @njit(cache=True, nogil=True)
+def _below_rounded(weight, side, n, t):
+    """Return slope, shift and gap of a line below ``weight`` times a neuron's activation.
+
+    The neuron is rounded in f or in g; `side` is 0 for f, 1 for g.
+    """
+    slope, shift, half = t[SLOPE1 + 3 * side, n], t[SHIFT1 + 3 * side, n], t[HALF1 + 3 * side, n]
+    if weight < 0.0:
+        return weight * slope, weight * shift + weight * (2.0 * half), -weight * (2.0 * half)
+    if half > 0.0 and t[KNEE1 + side, n] > 0.0:  # at least 0, and at least z + down
+        low, high = t[L1 + 2 * side, n], t[U1 + 2 * side, n]
+        down, up = t[DOWN1 + 2 * side, n], t[UP1 + 2 * side, n]
+        passed = max(-low, up) - down
+        cut = shift + 2.0 * half if slope == 0.0 else high + up
+        if passed < cut:
+            return weight, weight * down, weight * passed
+        return 0.0, 0.0, weight * cut
+    return weight * slope, weight * shift, weight * (2.0 * half)
+
+
+@njit(cache=True, nogil=True)
+def _below_moved(weight, n, t):
+    """Return slope, shift and gap of a line below ``weight * D`` of a neuron rounded in f or g."""
+    if t[KIN, n] == MOVED:
+        steep, shift, gap = weight, 0.0, 0.0
+    else:
+        steep, shift, gap = below_difference(weight, t[LD, n], t[UD, n])
+    down, up = t[DOWN1, n] - t[UP2, n], t[UP1, n] - t[DOWN2, n]
+    return steep, shift + weight * (down if weight >= 0.0 else up), gap + abs(weight) * (up - down)
+
+
+@njit(cache=True, nogil=True)
+def _relax_rounded(a, b, c, n, gaps, j, t, apart):
+    """Return the coefficients of x, y and d of a rounded neuron, its shift and the magnitudes."""
+    a, b, c = reduced(a, b, c)
+    into_d, shift_d = 0.0, 0.0
+    gaps[2, j] = 0.0
+    if c != 0.0 and t[KIN, n] != APART:
+        _, _, gap1 = _below_rounded(c, 0, n, t)
+        _, _, gap2 = _below_rounded(-c, 1, n, t)
+        steep, shift, gap = _below_moved(c, n, t)
+        if (t[KIN, n] == MOVED or not apart) and gap <= (1.0 + 2.0**-20) * max(gap1, gap2):
+            into_d, shift_d, gaps[2, j] = steep, shift, gap
+        else:
+            a, b = a + c, b - c
+            c = 0.0
+    else:
+        a, b = a + c, b - c
+        c = 0.0
+    into_x, shift_x, gaps[0, j] = _below_rounded(a, 0, n, t)
+    into_y, shift_y, gaps[1, j] = _below_rounded(b, 1, n, t)
+    reach1 = abs(t[SHIFT1, n]) + 2.0 * t[HALF1, n] + t[UP1, n] - t[DOWN1, n]
+    reach2 = abs(t[SHIFT2, n]) + 2.0 * t[HALF2, n] + t[UP2, n] - t[DOWN2, n]
+    magnitude = abs(a) * reach1 + abs(b) * reach2 + abs(shift_d)
+    # What two grids add to D is a sum of what each adds; its parts may cancel.
+    magnitude += abs(c) * (t[UP1, n] - t[DOWN1, n] + t[UP2, n] - t[DOWN2, n])
+    magnitude += abs(c) * (abs(t[UP1, n]) + abs(t[DOWN1, n]) + abs(t[UP2, n]) + abs(t[DOWN2, n]))
+    return into_x, into_y, into_d, shift_x + shift_y + shift_d, magnitude
+
+
+@njit(cache=True, nogil=True)
 def relax(of_x, of_y, of_d, gaps, count, live, begin, t, apart):
     """Replace a row's coefficients of X, Y and D by those of x, y and d from below, in place.
 
@@ -89,6 +156,12 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t, apart):
         a, b, c = of_x[j], of_y[j], of_d[j]
         if not abs(a) + abs(b) + abs(c) < LARGEST:
             magnitude = np.inf
+        if t[KIN, n] > 0.0:
+            a, b, c, shift, size = _relax_rounded(a, b, c, n, gaps, j, t, apart)
+            of_x[j], of_y[j], of_d[j] = a, b, c
+            constant += shift
+            magnitude += size
+            continue
         one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
         slope1, shift1 = t[SLOPE1, n], t[SHIFT1, n]
         slope2, shift2 = t[SLOPE2, n], t[SHIFT2, n]
@@ -147,7 +220,11 @@ def relax_one(row, at, gaps, count, live, begin, t):
         low, high = (t[L1, n], t[U1, n]) if at == 0 else (t[L2, n], t[U2, n])
         slope, shift, half = t[SLOPE1 + 3 * at, n], t[SHIFT1 + 3 * at, n], t[HALF1 + 3 * at, n]
         gaps[at, j], gaps[1 - at, j], gaps[2, j] = 0.0, 0.0, 0.0
-        if half > 0.0:
+        if t[KIN, n] > 0.0:
+            row[j], add, gaps[at, j] = _below_rounded(weight, at, n, t)
+            spread = t[UP1 + 2 * at, n] - t[DOWN1 + 2 * at, n]
+            magnitude += abs(weight) * (abs(shift) + 2.0 * half + spread)
+        elif half > 0.0:
             row[j], add, gaps[at, j] = below_relu(weight, low, high, slope, half)
         else:
             row[j], add = weight * slope, weight * shift

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exact import Exact, total
-from ..network import Affine, Concat, Input, Network, Piecewise, Select, State, Sum
+from ..network import Affine, Concat, Input, Network, Piecewise, Quantize, Select, State, Sum
 from ..region import Region
+from .grid import band
 from .interval import Bounds
 
 Array = NDArray[np.float64]
@@ -58,6 +59,11 @@ def rational_bound(
                 part, shift = _relax(layer, here, low[0], high[0])
                 constant += shift
                 parts = [part]
+            case Quantize() as grid:
+                low, high = bounds[at.sources[0]]
+                part, shift = _grid(grid, here, low[0], high[0])
+                constant += shift
+                parts = [part]
             case Sum():
                 parts = [here] * len(at.sources)
             case Concat(sizes=sizes):
@@ -77,6 +83,15 @@ def rational_bound(
 def _dot(left: Exact, right: Exact) -> Fraction:
     product = int((left.numerators * right.numerators).sum())
     return Fraction(product, left.denominator * right.denominator)
+
+
+def _grid(grid: Quantize, rows: Exact, low: Array, high: Array) -> tuple[Exact, Fraction]:
+    """Return the coefficients of what a grid reads, and what the lines' shifts add."""
+    slope, below, above = band(grid, low, high)
+    positive = (rows.numerators > 0).astype(bool)
+    shift = _dot(rows, Exact.of(np.where(positive, above, below)))
+    whole = rows.numerators * slope.astype(np.int64).astype(object)
+    return Exact(np.asarray(whole, dtype=object), rows.denominator), shift
 
 
 def _relax(layer: Piecewise, rows: Exact, low: Array, high: Array) -> tuple[Exact, Fraction]:

@@ -14,6 +14,7 @@ import numpy as np
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .difference import CONSTANT, OF_D, OF_H, OF_X, OF_Y, line_of, pair_rule
+from .grid_lines import ends, grid_line, grid_rule, kinship, moved
 from .packed import LOWER, UPPER
 
 # Rows of a table of scalars, one column a neuron, flat over all stages.
@@ -21,7 +22,10 @@ L1, U1, L2, U2, LD, UD = 0, 1, 2, 3, 4, 5  # proved bounds of x, y and d
 S1, S2, SD = 6, 7, 8  # bounds of |W| |activation| + |bias|, whatever the activations
 SLOPE1, SHIFT1, HALF1 = 9, 10, 11  # f's line, as `line_of` gives it
 SLOPE2, SHIFT2, HALF2 = 12, 13, 14  # g's line
-SCALARS = 15
+DOWN1, UP1, DOWN2, UP2 = 15, 16, 17, 18  # what a grid adds to f's and g's activation; else 0
+KIN = 19  # as `kinship` gives it where f or g rounds the activation; else 0
+KNEE1, KNEE2 = 20, 21  # there, 1 where f's and g's activation is an unstable ReLU; else 0
+SCALARS = 22
 
 # What each of the three zonotopes keeps beside its rows.
 CENTRE, ERROR, SIZE = 0, 1, 2
@@ -269,6 +273,33 @@ def mixed_three(old, new, places, factor, x, of_x, y, of_y):
 
 
 @njit(cache=True, nogil=True)
+def _of_grid(pair, n, t, one, two, rule):
+    """Return both lines of a neuron with a grid, and fill its rule and what rounding adds.
+
+    `one` and `two` are the lines of the activations before they are rounded.
+    """
+    for side in range(2):
+        low, high = t[L1 + 2 * side, n], t[U1 + 2 * side, n]
+        state, slope, shift = pair.state[side, n], pair.slope[side, n], pair.intercept[side, n]
+        step, least, most = pair.step[side, n], pair.least[side, n], pair.most[side, n]
+        if step > 0.0:
+            below, above = ends(state, slope, shift, low, high)
+            down, up = moved(below, above, step, least, most)
+            t[DOWN1 + 2 * side, n], t[UP1 + 2 * side, n] = down, up
+            line = grid_line(state, slope, shift, low, high, step, least, most)
+            if side == 0:
+                one = line
+            else:
+                two = line
+        t[KNEE1 + side, n] = 1.0 if state == 0 and low < 0.0 and high > 0.0 else 0.0
+    t[KIN, n] = kinship(pair.state[0, n], t[L1, n], pair.state[1, n], t[L2, n])
+    down = np.nextafter(t[DOWN1, n] - t[UP2, n], -np.inf)
+    up = np.nextafter(t[UP1, n] - t[DOWN2, n], np.inf)
+    grid_rule(one, two, t[LD, n], t[UD, n], down, up, t[KIN, n], rule)
+    return one, two
+
+
+@njit(cache=True, nogil=True)
 def lines(pair, k, live, count, t, places, rules):
     """Choose the lines of stage k's live neurons and the rules of their differences.
 
@@ -291,11 +322,15 @@ def lines(pair, k, live, count, t, places, rules):
         n = begin + i
         one = line_of(pair.state[0, n], pair.slope[0, n], pair.intercept[0, n], t[L1, n], t[U1, n])
         two = line_of(pair.state[1, n], pair.slope[1, n], pair.intercept[1, n], t[L2, n], t[U2, n])
+        grid = pair.step[0, n] > 0.0 or pair.step[1, n] > 0.0
+        if grid:
+            one, two = _of_grid(pair, n, t, one, two, rule)
         t[SLOPE1, n], t[SHIFT1, n], t[HALF1, n] = one
         t[SLOPE2, n], t[SHIFT2, n], t[HALF2, n] = two
         if one == (0.0, 0.0, 0.0) and two == (0.0, 0.0, 0.0):
             continue
-        pair_rule(one[0], one[1], one[2], two[0], two[1], two[2], t[LD, n], t[UD, n], rule)
+        if not grid:
+            pair_rule(one[0], one[1], one[2], two[0], two[1], two[2], t[LD, n], t[UD, n], rule)
         rules[:, kept] = rule
         places[kept], live[begin + kept] = j, i
         kept += 1

@@ -4,10 +4,14 @@
 by `torch_module`; neither torch nor onnx is imported before it is needed.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from ..network import Network
+from .onnx_stored import StoredLayer
 
 __all__ = ["load", "save"]
 
@@ -37,12 +41,15 @@ def load(path: str | Path) -> Network:
             raise _unknown(path, suffix)
 
 
-def save(network: Network, path: str | Path) -> None:
+def save(
+    network: Network, path: str | Path, stored: Mapping[str, StoredLayer] | None = None
+) -> None:
     """Write a network as a file.
 
     Args:
         network: what to write.
         path: of the file, ending in .onnx or .nnet; replaced in one step.
+        stored: how the numbers of affine nodes are stored in an ONNX file, by their names.
 
     Raises:
         FileError: the file cannot be written.
@@ -53,10 +60,15 @@ def save(network: Network, path: str | Path) -> None:
         case ".onnx":
             from .onnx_write import write_onnx
 
-            write_onnx(network, path)
+            write_onnx(network, path, stored=stored)
         case ".nnet":
             from .nnet import write_nnet
 
+            if stored:
+                raise UnsupportedError(
+                    f"{path}: a .nnet file holds decimal numbers alone: name a file that ends in "
+                    ".onnx for compressed numbers"
+                )
             write_nnet(network, path)
         case suffix:
             raise _unknown(path, suffix)

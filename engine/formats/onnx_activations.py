@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError, UnsupportedError
 from ..network import Piecewise, State
 from ..operators import Shape
+from .onnx_grids import narrowed
 from .onnx_tensors import Activation, Builder, Constant, Lowering, Operation, Value
 
 LEAK: Final = float(np.float32(0.01))
@@ -71,6 +72,9 @@ def clip(b: Builder, op: Operation) -> Sequence[Value]:
         raise FormatError(f"clips between {lower:.9g} and {upper:.9g}: correct the limits")
     if lower <= -most and upper >= most:
         return [x]
+    narrow = narrowed(b, x, np.full(x.size, lower), np.full(x.size, upper))
+    if narrow is not None:
+        return [narrow]
     above = None if upper >= most else b.scale(b.relu(b.scale(x, 1.0, -upper)), -1.0)
     if lower <= -most:
         assert above is not None
@@ -100,6 +104,13 @@ def _extreme(b: Builder, op: Operation, sign: float) -> Activation:
         shape: Shape = np.broadcast_shapes(*(x.shape for x in moving), *(c.shape for c in fixed))
     except ValueError:
         raise FormatError("compares shapes that do not broadcast: export the model again") from None
+    if len(moving) == len(fixed) == 1 and moving[0].shape == shape:
+        limit = np.broadcast_to(fixed[0].astype(np.float64), shape).ravel()
+        none = np.full(limit.size, sign * np.inf)
+        ends = (limit, none) if sign > 0 else (none, limit)
+        narrow = narrowed(b, moving[0], *ends)
+        if narrow is not None:
+            return narrow
     parts = [b.scale(b.broadcast(x, shape), sign) for x in moving]
     y = parts[0]
     for part in parts[1:]:

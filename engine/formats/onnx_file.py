@@ -30,7 +30,7 @@ DTYPES: Final[Mapping[int, Dtype]] = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.DOUBLE: "float64",
 }
-OPSETS: Final = range(7, 21)
+OPSETS: Final = range(7, 22)
 DOMAINS: Final = ("", "ai.onnx")
 LARGEST_TENSOR: Final = 2**24
 """Most entries of a tensor: five times the largest of the usual image networks. More, in practice

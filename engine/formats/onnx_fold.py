@@ -19,12 +19,12 @@ from .onnx_file import allowed_size, first_line
 
 _NAMES: Final = """
 Abs Add And AveragePool Cast CastLike Ceil Clip Concat Constant ConstantOfShape Conv Cos CumSum
-DepthToSpace Div Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND Gemm
-GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less LessOrEqual Log
-MatMul Max MaxPool Mean Min Mod Mul Neg NonZero Not Or PRelu Pad Pow Range Reciprocal ReduceL1
-ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round
-ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax SpaceToDepth Split Sqrt
-Squeeze Sub Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where Xor
+DepthToSpace DequantizeLinear Div Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements
+GatherND Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less
+LessOrEqual Log MatMul Max MaxPool Mean Min Mod Mul Neg NonZero Not Or PRelu Pad Pow Range
+Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare
+Relu Reshape Round ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax SpaceToDepth
+Split Sqrt Squeeze Sub Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where Xor
 """
 FOLDED: Final = frozenset(_NAMES.split())
 """Operators whose result is computed when every input is constant: each gives one answer for one

@@ -17,11 +17,27 @@ from .onnx_activations import ACTIVATIONS
 from .onnx_arithmetic import ARITHMETIC
 from .onnx_file import DOMAINS, OnnxFile, allowed_size, to_array
 from .onnx_fold import FOLDED, run_node
+from .onnx_grids import GRIDS
 from .onnx_shapes import LAYOUTS
-from .onnx_tensors import Activation, Builder, Constant, Lowering, Operation, Value
+from .onnx_tensors import (
+    INTEGERS,
+    Activation,
+    Builder,
+    Constant,
+    Lowering,
+    Operation,
+    Tensor,
+    Whole,
+)
 from .onnx_windows import WINDOWS
 
-OPERATORS: Final[Mapping[str, Lowering]] = {**ARITHMETIC, **ACTIVATIONS, **WINDOWS, **LAYOUTS}
+OPERATORS: Final[Mapping[str, Lowering]] = {
+    **ARITHMETIC,
+    **ACTIVATIONS,
+    **GRIDS,
+    **WINDOWS,
+    **LAYOUTS,
+}
 """The operators that may read activations. Those in `FOLDED` may read constants."""
 
 
@@ -94,11 +110,11 @@ def lower(
     return Lowered(network, constants, activations)
 
 
-def _started(file: OnnxFile) -> tuple[Builder, dict[str, Value]]:
+def _started(file: OnnxFile) -> tuple[Builder, dict[str, Tensor]]:
     """Return the IR that holds the inputs, and the tensors that are known before the first node."""
     names = {name for node in file.nodes for name in (*node.input, *node.output)}
     reserved = frozenset(names | {port.name for port in file.inputs})
-    values: dict[str, Value] = {name: Constant(v) for name, v in file.constants.items()}
+    values: dict[str, Tensor] = {name: Constant(v) for name, v in file.constants.items()}
     if len(file.inputs) == 1:
         (port,) = file.inputs
         builder = Builder(port.name, port.shape, reserved)
@@ -119,7 +135,7 @@ def _started(file: OnnxFile) -> tuple[Builder, dict[str, Value]]:
     return builder, values
 
 
-def _result(builder: Builder, file: OnnxFile, values: Mapping[str, Value]) -> Activation:
+def _result(builder: Builder, file: OnnxFile, values: Mapping[str, Tensor]) -> Activation:
     """Return the outputs as one flat tensor; a single one keeps its shape."""
     parts = []
     for name in file.outputs:
@@ -127,6 +143,8 @@ def _result(builder: Builder, file: OnnxFile, values: Mapping[str, Value]) -> Ac
             raise FormatError(f"{file.path}: no node computes the output {name!r}: export it again")
         value = values[name]
         builder.stem = name
+        if isinstance(value, Whole):
+            raise UnsupportedError(f"{file.path}: output {name!r} holds integers: {INTEGERS}")
         parts.append(builder.lift(value.values) if isinstance(value, Constant) else value)
     if len(parts) == 1:
         return parts[0]
@@ -134,7 +152,7 @@ def _result(builder: Builder, file: OnnxFile, values: Mapping[str, Value]) -> Ac
     return builder.concat(parts)
 
 
-def _held(values: Mapping[str, Value], keep: frozenset[str]) -> frozenset[str]:
+def _held(values: Mapping[str, Tensor], keep: frozenset[str]) -> frozenset[str]:
     """Return the IR nodes that hold some tensors."""
     kept = [values[name] for name in keep if name in values]
     return frozenset(value.node for value in kept if isinstance(value, Activation))
@@ -169,9 +187,9 @@ def _lower_node(
     builder: Builder,
     proto: onnx.NodeProto,
     file: OnnxFile,
-    values: Mapping[str, Value],
+    values: Mapping[str, Tensor],
     read: set[str],
-) -> Mapping[str, Value]:
+) -> Mapping[str, Tensor]:
     """Return the outputs of one node by their names."""
     for name in proto.input:
         if name and name not in values:
@@ -199,7 +217,7 @@ def _lower_node(
 
 
 def _fold(
-    proto: onnx.NodeProto, file: OnnxFile, values: Mapping[str, Value]
+    proto: onnx.NodeProto, file: OnnxFile, values: Mapping[str, Tensor]
 ) -> Mapping[str, Constant]:
     """Return the outputs of a node whose inputs are all constant."""
     tensors = [a.t for a in proto.attribute if a.name == "value"]

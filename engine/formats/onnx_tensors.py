@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -26,6 +26,8 @@ from ..network import (
 )
 from ..operators import Dense, Diagonal, Operator, Shape
 from .onnx_file import allowed_size
+
+INTEGERS: Final = "integers are read where DequantizeLinear follows QuantizeLinear at once"
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +65,26 @@ class Activation:
         return np.arange(self.size, dtype=np.int64).reshape(self.shape)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A tensor of integers: an activation on a grid, before it is made floats again.
+
+    Attributes:
+        source: what is rounded.
+        scale: float32 steps, broadcast to the source's shape.
+        zero: integers that stand for 0, broadcast so; their element type is the tensor's.
+    """
+
+    source: Activation
+    scale: NDArray[Any]
+    zero: NDArray[Any]
+
+
 Value = Constant | Activation
+"""A tensor of numbers."""
+
+Tensor = Value | Whole
+"""Any tensor of a graph."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +102,7 @@ class Operation:
     proto: onnx.NodeProto
     opset: int
     dtype: str
-    inputs: tuple[Value | None, ...]
+    inputs: tuple[Tensor | None, ...]
     outputs: tuple[str, ...]
 
     @cached_property
@@ -101,11 +122,13 @@ class Operation:
         """Return input ``index``.
 
         Raises:
-            UnsupportedError: it is left out.
+            UnsupportedError: it is left out, or holds integers on the way to floats.
         """
         found = self.inputs[index] if self.has(index) else None
         if found is None:
             raise UnsupportedError(f"input {index} is missing")
+        if isinstance(found, Whole):
+            raise UnsupportedError(f"input {index} holds integers: {INTEGERS}")
         return found
 
     def activation(self, index: int) -> Activation:
@@ -234,7 +257,7 @@ class Builder:
         """Log that a coefficient of the IR is the binary64 number nearest to the true one."""
         _LOG.info("%s: %s is rounded to the nearest binary64 number", self.stem, what)
 
-    def finish(self, outputs: Mapping[str, Value], before: int) -> dict[str, Value]:
+    def finish(self, outputs: Mapping[str, Tensor], before: int) -> dict[str, Tensor]:
         """Name the nodes that stand for an operation's outputs after them.
 
         Args:
@@ -262,7 +285,7 @@ class Builder:
         }
 
 
-Lowering = Callable[[Builder, Operation], Sequence[Value]]
+Lowering = Callable[[Builder, Operation], Sequence[Tensor]]
 """Adds the IR nodes of one operation and returns its outputs, in the order of the operator."""
 
 

@@ -1,16 +1,18 @@
-"""Writing networks as ONNX files, opset 13, with the weights bit for bit."""
+"""Writing networks as ONNX files, with the weights bit for bit.
+
+Opset 13, or 21 where a grid of activations needs integers of 16 bits.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import assert_never
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx.helper import make_node
 
 from ..errors import UnsupportedError
 from ..network import (
@@ -22,6 +24,7 @@ from ..network import (
     Node,
     Normalisation,
     Piecewise,
+    Quantize,
     Select,
     State,
     Sum,
@@ -29,11 +32,10 @@ from ..network import (
 from ..operators import Convolution, Dense, Diagonal
 from .files import replace_with
 from .leaky import Leaky, find_leaky
-from .onnx_file import DTYPES, Dtype, first_line
+from .onnx_emit import Emitter, kind_of
+from .onnx_file import Dtype, first_line
 from .onnx_read import NORMALISATION
-
-OPSET: Final = 13
-IR_VERSION: Final = 8
+from .onnx_stored import FLOATS, StoredLayer
 
 
 def representable(network: Network, dtype: Dtype) -> list[str]:
@@ -52,7 +54,13 @@ def representable(network: Network, dtype: Dtype) -> list[str]:
     ]
 
 
-def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = False) -> None:
+def write_onnx(
+    network: Network,
+    path: str | Path,
+    *,
+    allow_rounding: bool = False,
+    stored: Mapping[str, StoredLayer] | None = None,
+) -> None:
     """Write a network as an ONNX file, whole or not at all.
 
     The file computes in the element type of the network's origin. Its input has the shape of the
@@ -67,9 +75,11 @@ def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = Fal
         path: where; an existing file is replaced.
         allow_rounding: round weights that the element type does not hold, instead of refusing them;
             the file then holds another network.
+        stored: how the numbers of affine nodes are stored, by their names; as floats where absent.
 
     Raises:
-        UnsupportedError: weights that the element type does not hold.
+        UnsupportedError: weights that the element type does not hold, or that are not stored so
+            exactly; a grid of more values than 16 bits hold.
         FileError: the path cannot be written.
     """
     path, dtype = Path(path), network.origin.dtype
@@ -80,7 +90,7 @@ def write_onnx(network: Network, path: str | Path, *, allow_rounding: bool = Fal
             f"{path}: layer {inexact[0]!r}{more} holds numbers that are not exact in {dtype}: "
             "write with allow_rounding, or choose a wider element type in the network's origin"
         )
-    model = _Writer(network, path, dtype).model()
+    model = _Writer(network, path, dtype, stored or {}).model()
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -97,6 +107,8 @@ def _arrays(node: Node, dtype: Dtype) -> Sequence[Sequence[Array]]:
             return (operator.weight,), (bias,)
         case Piecewise(slope=slope, intercept=intercept):
             return (slope,), (intercept,)
+        case Quantize(scale=scale):
+            return ((scale,),)
         case Input() | Sum() | Concat() | Select():
             return ()
         case _ as never:
@@ -119,18 +131,17 @@ def _two(values: Array, dtype: Dtype) -> tuple[Array, Array]:
     return near, values - near  # exact: both end on the same bit, and the second is smaller
 
 
-class _Writer:
+class _Writer(Emitter):
     """The ONNX graph under way.
 
     ``flat`` maps each IR node to the tensor ``(batch, size)`` that holds its values. ``leaky`` maps
     sums to what one PRelu computes in their place, and ``within`` holds the nodes inside of those.
     """
 
-    def __init__(self, network: Network, path: Path, dtype: Dtype) -> None:
-        self.network, self.path, self.dtype = network, path, dtype
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self.taken = {node.name for node in network.nodes}
+    def __init__(
+        self, network: Network, path: Path, dtype: Dtype, stored: Mapping[str, StoredLayer]
+    ) -> None:
+        super().__init__(network, path, dtype, stored)
         self.flat: dict[str, str] = {}
         self.leaky: dict[str, Leaky] = {}
         if dtype == "float32":  # runtimes have PRelu in float32 alone
@@ -150,7 +161,7 @@ class _Writer:
                 self._op("PRelu", [self.flat[found.source], slope], node.name)
             elif node.name not in self.within:
                 self._emit(node)
-        kind = {name: number for number, name in DTYPES.items()}[self.dtype]
+        kind = kind_of(self.dtype)
         first, last = self.network.input, self.network.by_name[self.network.output]
         output = last.name
         if last is first:
@@ -166,43 +177,13 @@ class _Writer:
         model = onnx.helper.make_model(
             graph,
             producer_name="secateur",
-            opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
+            opset_imports=[onnx.helper.make_opsetid("", self.versions[0])],
+            ir_version=self.versions[1],
         )
         if self.network.normalisation is not None:
             text = _normalisation_text(self.network.normalisation)
             onnx.helper.set_model_props(model, {NORMALISATION: text})
         return model
-
-    def _fresh(self, base: str, what: str) -> str:
-        name, number = f"{base}/{what}", 1
-        while name in self.taken:
-            number += 1
-            name = f"{base}/{what}{number}"
-        self.taken.add(name)
-        return name
-
-    def _op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(make_node(kind, inputs, [output], name=output, **attributes))
-
-    def _weight(self, base: str, what: str, values: NDArray[Any]) -> str:
-        """Add an initializer in the file's element type; return its name."""
-        name = self._fresh(base, what)
-        with np.errstate(over="ignore"):
-            narrow = values.astype(self.dtype)
-        if np.isfinite(values).any() and np.isinf(narrow[np.isfinite(values)]).any():
-            raise UnsupportedError(
-                f"{self.path}: layer {base!r} holds numbers too large for {self.dtype}: choose a "
-                "wider element type in the network's origin"
-            )
-        self.weights.append(onnx.numpy_helper.from_array(narrow, name))
-        return name
-
-    def _integers(self, base: str, what: str, values: Sequence[int] | NDArray[Any]) -> str:
-        name = self._fresh(base, what)
-        array = np.asarray(values, dtype=np.int64)
-        self.weights.append(onnx.numpy_helper.from_array(array, name))
-        return name
 
     def _emit(self, node: Node) -> None:
         name, read = node.name, [self.flat[source] for source in node.sources]
@@ -215,6 +196,8 @@ class _Writer:
                 self._affine(name, read[0], layer)
             case Piecewise() as units:
                 self._piecewise(name, read[0], units)
+            case Quantize() as grid:
+                self._grid(name, read[0], grid)
             case Sum():
                 kind = {1: "Identity", 2: "Add"}.get(len(read), "Sum")
                 self._op(kind, read, name)
@@ -228,11 +211,20 @@ class _Writer:
     def _affine(self, name: str, source: str, layer: Affine) -> None:
         match layer.operator:
             case Dense(weight=weight):
-                numbers = [self._weight(name, "weight", weight)]
-                numbers.append(self._weight(name, "bias", layer.bias))
+                form = self.stored.get(name, FLOATS)
+                numbers = [self._numbers(name, "weight", weight, form.weight)]
+                numbers.append(self._numbers(name, "bias", layer.bias, form.bias))
                 self._op("Gemm", [source, *numbers], name, transB=1)
             case Diagonal(weight=weight):
-                self._scale(name, source, weight, layer.bias)
+                form = self.stored.get(name, FLOATS)
+                if form.weight is None and form.bias is None:
+                    self._scale(name, source, weight, layer.bias)
+                    return
+                slope = self._numbers(name, "slope", weight, form.weight)
+                intercept = self._numbers(name, "intercept", layer.bias, form.bias)
+                scaled = self._fresh(name, "scaled")
+                self._op("Mul", [source, slope], scaled)
+                self._op("Add", [scaled, intercept], name)
             case Convolution() as convolution:
                 self._convolution(name, source, convolution, layer.bias)
             case _ as never:
@@ -288,14 +280,20 @@ class _Writer:
         self._op("Reshape", [source, self._integers(name, "shape", [0, *conv.shape_in])], image)
         by_channel = bias.reshape(conv.shape_out[0], -1)
         even = bool((by_channel == by_channel[:, :1]).all())
-        inputs = [image, self._weight(name, "weight", conv.weight)]
-        if even and bias.any():
-            inputs.append(self._weight(name, "bias", by_channel[:, 0]))
+        form = self.stored.get(name, FLOATS)
+        inputs = [image, self._numbers(name, "weight", conv.weight, form.weight)]
+        if even and (bias.any() or form.bias is not None):
+            inputs.append(self._numbers(name, "bias", by_channel[:, 0], form.bias))
         result = self._fresh(name, "tensor") if name == self.network.output else name
         product = result if even else self._fresh(name, "conv")
         settings = {"strides": conv.strides, "pads": conv.padding, "dilations": conv.dilations}
         self._op("Conv", inputs, product, group=conv.groups, **settings)
         if not even:
+            if form.bias is not None:
+                raise UnsupportedError(
+                    f"{self.path}: the bias of layer {name!r} differs within a channel: store it "
+                    "as floats"
+                )
             addend = self._weight(name, "bias", bias.reshape(conv.shape_out))
             self._op("Add", [product, addend], result)
         self.flat[name] = self._fresh(name, "flat") if result == name else name

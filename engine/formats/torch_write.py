@@ -8,7 +8,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..network import Affine, Concat, Input, Layer, Network, Piecewise, Select, State, Sum
+from ..network import (
+    Affine,
+    Concat,
+    Input,
+    Layer,
+    Network,
+    Piecewise,
+    Quantize,
+    Select,
+    State,
+    Sum,
+)
 from ..operators import Convolution, Dense, Diagonal
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {
@@ -55,6 +66,8 @@ def _module(layer: Layer, dtype: torch.dtype) -> nn.Module:
             return _affine(layer, dtype)
         case Piecewise():
             return _Piecewise(layer, dtype)
+        case Quantize():
+            return _Quantize(layer, dtype)
         case Sum():
             return _Sum()
         case Concat():
@@ -130,6 +143,41 @@ class _Piecewise(nn.Module):
         if self.plain:
             return torch.relu(x)
         return self.active * torch.relu(x) + self.slope * x + self.intercept
+
+
+class _Rounding(torch.autograd.Function):
+    """Rounding to a grid, whose slope is taken to be 1 inside its limits, so that it is trained.
+
+    Source: Y. Bengio, N. Leonard, A. Courville 2013 (straight-through estimator).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: torch.Tensor, scale: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward((z >= scale * low) & (z <= scale * high))
+        return scale * torch.clamp(torch.round(z / scale), low, high) + 0.0
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        return grads[0] * ctx.saved_tensors[0], None, None, None
+
+
+class _Quantize(nn.Module):
+    scale: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+
+    def __init__(self, layer: Quantize, dtype: torch.dtype) -> None:
+        super().__init__()
+        for name in ("scale", "low", "high"):
+            self.register_buffer(name, torch.tensor(getattr(layer, name), dtype=dtype))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rounded: torch.Tensor = _Rounding.apply(  # type: ignore[no-untyped-call]
+            x, self.scale, self.low, self.high
+        )
+        return rounded
 
 
 class _Sum(nn.Module):

@@ -13,7 +13,7 @@ from twins import twins
 from secateur.engine.agreement import Best, same_best, within
 from secateur.engine.alike import alike, impossible
 from secateur.engine.answer import Effort
-from secateur.engine.bounds.difference import aligned
+from secateur.engine.bounds.aligned import aligned
 from secateur.engine.bounds.packed import LOWER, UPPER
 from secateur.engine.claim import Atom, Claim, Declared, Part, Polynomial, Tensor
 from secateur.engine.decide import decide

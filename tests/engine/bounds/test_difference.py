@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import eighths, floats, graph_networks, points
 from twins import chain, staged_trace, twins
 
+from secateur.engine.bounds.aligned import aligned
 from secateur.engine.bounds.difference import (
     CONSTANT,
     OF_A,
@@ -18,7 +19,6 @@ from secateur.engine.bounds.difference import (
     OF_H,
     OF_X,
     OF_Y,
-    aligned,
     line_of,
     pack_pair,
     pair_rows,

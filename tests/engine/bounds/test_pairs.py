@@ -14,7 +14,8 @@ from twins import chain, staged_trace, twins
 
 from secateur.engine.agreement import within
 from secateur.engine.bounder import Paired, Single, bounder
-from secateur.engine.bounds.difference import aligned, pack_pair, pair_rows
+from secateur.engine.bounds.aligned import aligned
+from secateur.engine.bounds.difference import pack_pair, pair_rows
 from secateur.engine.bounds.packed import LOWER, UPPER, pack
 from secateur.engine.bounds.pairs import bound_pairs
 from secateur.engine.bounds.pairs_linear import bound_pairs_linear
