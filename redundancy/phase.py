@@ -29,7 +29,7 @@ from ..engine.bounds.rational import rational_bound
 from ..engine.bounds.tighten import Effort as ProgramEffort
 from ..engine.bounds.tighten import Side, tighten
 from ..engine.errors import RegionError
-from ..engine.network import Affine, Network
+from ..engine.network import Affine, Network, rounding_refused
 from ..engine.region import Region
 from ..engine.rounding import NEAR_ZERO, float_above
 from ..engine.search import Boxes, Limits, Search
@@ -114,7 +114,11 @@ def decide_phases(
 
     Raises:
         RegionError: another number of inputs, or a single point.
+        UnsupportedError: a network that rounds its activations.
     """
+    if network.rounded:
+        path = network.origin.path
+        raise rounding_refused("the search for neurons to remove", network.rounded[0], path)
     region.fit(network)
     if region.is_point:
         raise RegionError(

@@ -23,7 +23,19 @@ from ..network import Array, Network, Origin
 from .files import read_bytes
 from .onnx_tensors import Activation, Builder
 from .selfcheck import check_import
-from .torch_lower import FUNCTIONS, METHODS, MODULES, Translation
+from .torch_calls import (
+    ASKED,
+    ASKING_METHODS,
+    CASTING_METHODS,
+    MOVING,
+    MOVING_METHODS,
+    MOVING_MODULES,
+    RENAMED,
+    handled,
+    lowering_of,
+    stays_on_grid,
+)
+from .torch_lower import FUNCTIONS, METHODS, MODULES, Translation, relu
 from .torch_write import write_torch
 
 __all__ = ["read_torch", "read_torch_file", "write_torch"]
@@ -35,30 +47,6 @@ DTYPES: Final[Mapping[torch.dtype, Literal["float32", "float64"]]] = {
     torch.float32: "float32",
     torch.float64: "float64",
 }
-MOVING: Final = frozenset(
-    [
-        *(torch.cat, torch.chunk, torch.flatten, torch.flip, torch.movedim, torch.narrow),
-        *(torch.permute, torch.reshape, torch.split, torch.squeeze, torch.stack, torch.swapaxes),
-        *(torch.transpose, torch.unbind, torch.unsqueeze, operator.getitem),
-    ]
-)
-"""Functions that only move entries."""
-
-MOVING_METHODS: Final = frozenset(
-    [
-        *("chunk", "clone", "contiguous", "detach", "expand", "flatten", "flip", "movedim"),
-        *("narrow", "permute", "repeat", "reshape", "split", "squeeze", "swapaxes"),
-        *("transpose", "unbind", "unflatten", "unsqueeze", "view"),
-    ]
-)
-MOVING_MODULES: Final = (nn.Flatten, nn.Unflatten, nn.PixelShuffle, nn.ChannelShuffle)
-CASTING_METHODS: Final = frozenset(["double", "float", "to", "type_as"])
-"""Methods that keep every entry; that the element type stays is checked afterwards."""
-
-ASKING_METHODS: Final = frozenset(["size", "dim", "ndimension"])
-ASKED: Final = frozenset(["shape", "ndim", "dtype", "device"])
-RENAMED: Final = {"input": "x", "other": "y", "min": "min_val", "max": "max_val"}
-"""Names of torch's arguments that the lowerings spell otherwise."""
 
 
 def read_torch(module: nn.Module, example_shape: Sequence[int]) -> Network:
@@ -121,7 +109,7 @@ def read_torch_file(path: str | Path, example_shape: Sequence[int]) -> Network:
 
 def _read(module: nn.Module, example_shape: Sequence[int], origin: Origin) -> Network:
     model, fresh = (_evaluated_copy(module, origin.path) for _ in range(2))
-    if type(model) in MODULES:
+    if lowering_of(model) is not None:
         model = nn.Sequential(model)
     shape = tuple(int(size) for size in example_shape)
     dtype = _dtype(model, origin.path)
@@ -149,8 +137,15 @@ def _read(module: nn.Module, example_shape: Sequence[int], origin: Origin) -> Ne
 
 
 def _evaluated_copy(module: nn.Module, name: str) -> nn.Module:
+    # Pruning leaves a module with weights that torch computes from others, and copies no such.
+    computed = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
     try:
-        return copy.deepcopy(module).cpu().eval()
+        return copy.deepcopy(module, computed).cpu().eval()
     except Exception as error:
         raise UnsupportedError(
             f"{name}: this module cannot be copied ({_first_line(error)}): keep only layers and "
@@ -257,6 +252,11 @@ class _Reading:
             return self.seen[node]
         before, self.builder.stem = len(self.builder.nodes), node.name
         value = self.lowered(node, arguments, keywords, moving)
+        if not self.keeps_grid(node):
+            raise UnsupportedError(
+                "this rounds quantized values in a way that is not handled: leave it in floats, "
+                "behind a DeQuantStub"
+            )
         parts = {node.name: value}
         if isinstance(value, tuple):
             parts = {f"{node.name}_{index}": part for index, part in enumerate(value)}
@@ -269,6 +269,19 @@ class _Reading:
         if node.op == "call_method":
             return node.target in ASKING_METHODS
         return node.target is getattr and arguments[1] in ASKED
+
+    def keeps_grid(self, node: fx.Node) -> bool:
+        """Return whether a node's result is on a grid as its lowering says, if it is quantized."""
+        seen = self.seen[node]
+        if not (isinstance(seen, torch.Tensor) and seen.is_quantized):
+            return True
+        match node.op:
+            case "call_module":
+                module = self.graph.get_submodule(str(node.target))
+                return isinstance(module, MOVING_MODULES) or stays_on_grid(module)
+            case "call_method":
+                return node.target in MOVING_METHODS or node.target in ("relu", "relu_")
+        return node.target in MOVING or FUNCTIONS.get(node.target) is relu
 
     def lowered(
         self,
@@ -283,8 +296,9 @@ class _Reading:
                 module = self.graph.get_submodule(str(node.target))
                 if isinstance(module, MOVING_MODULES):
                     return self.moved(module, arguments, keywords, moving)
-                if type(module) in MODULES:
-                    return MODULES[type(module)](self.translation, module, *arguments, **keywords)
+                found = lowering_of(module)
+                if found is not None:
+                    return found(self.translation, module, *arguments, **keywords)
             case "call_method" if node.target in MOVING_METHODS:
                 return self.moved(
                     getattr(torch.Tensor, str(node.target)), arguments, keywords, moving
@@ -302,7 +316,7 @@ class _Reading:
             case "call_function":
                 lowering = FUNCTIONS.get(node.target)
         if lowering is None:
-            raise UnsupportedError(f"this operation is not handled; handled are {_handled()}")
+            raise UnsupportedError(f"this operation is not handled; handled are {handled()}")
         named = {RENAMED.get(name, name): value for name, value in keywords.items()}
         return lowering(self.translation, *arguments, **named)
 
@@ -372,16 +386,10 @@ def _check_shapes(seen: Any, values: Sequence[Activation], dtype: torch.dtype) -
                 f"this gives the shape {list(tensor.shape)} for a batch of {BATCH}, and "
                 f"{list(value.shape)} for one point: keep the first axis for the batch"
             )
-        if tensor.dtype != dtype:
+        if tensor.dtype != dtype and not tensor.is_quantized:
             raise UnsupportedError(
                 f"this turns {dtype} into {tensor.dtype}: keep one element type throughout"
             )
-
-
-def _handled() -> str:
-    modules = [kind.__name__ for kind in (*MODULES, *MOVING_MODULES)]
-    functions = {function.__name__ for function in (*FUNCTIONS, *MOVING)}
-    return ", ".join([*modules, *sorted(functions | set(METHODS) | MOVING_METHODS)])
 
 
 def _first_line(error: BaseException) -> str:
