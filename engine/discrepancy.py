@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -23,6 +23,7 @@ from .bounder import Planes, bounder
 from .branch import Boxes, Judged, Limits, Search
 from .falsify import Margins, climb, falsify
 from .halves import Half, contracted
+from .leads import Aim, Farthest, Leads
 from .network import Network
 from .question import Question, ask
 from .region import Lattice, Region
@@ -34,6 +35,9 @@ Flags = NDArray[np.uint8]
 
 LESS = 1.0 - 4.0 * UNIT
 """Factor that makes a computed square root a lower bound."""
+
+STRIDE = 64
+"""Boxes of a steady search between two looks at the clock."""
 
 
 class Norm(StrEnum):
@@ -72,6 +76,7 @@ class Discrepancy:
         seconds: wall time spent.
         closed: whether every span is within the gap that was asked for.
         interrupted: whether the search was broken off from the keyboard.
+        leads: where the distance is large; None where they were not asked for.
     """
 
     outputs: tuple[Span, ...]
@@ -80,6 +85,7 @@ class Discrepancy:
     seconds: float
     closed: bool
     interrupted: bool = False
+    leads: Leads | None = None
 
 
 def discrepancy(
@@ -90,6 +96,7 @@ def discrepancy(
     replayers: Sequence[Replayer | None] = (),
     gap: float = 0.01,
     floor: float = 1e-6,
+    aim: Aim | None = None,
 ) -> Discrepancy:
     """Return how far two networks are apart over a region.
 
@@ -101,20 +108,24 @@ def discrepancy(
         replayers: of the networks' files, for the witnesses.
         gap: relative width at which a span is good enough.
         floor: absolute width, output units, at which a span is good enough.
+        aim: what else is asked.
 
     Raises:
         InputError: another number of inputs or outputs.
     """
-    effort = effort or Effort()
+    effort, aim = effort or Effort(), aim or Aim()
     begun = time.monotonic()
     question = ask(within(first, second, region, 0), [first, second])
-    goal = _Extremes(question, first.size_out, gap, floor, begun + effort.seconds)
-    search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
+    goal = _Extremes(question, first.size_out, gap, floor, begun + effort.seconds, aim)
+    limits = Limits(workers=effort.workers)
+    if aim.steady:
+        limits = replace(limits, batch=4 * STRIDE)
+    search = Search(bounder(question, effort.workers), goal, limits)
     # Before anything can break off: what is no box of the search counts as proved.
-    search.start(region.lower[None], region.upper[None], np.ones((1, goal.count), np.uint8))
+    search.start(region.lower[None], region.upper[None], goal.asked[None])
     try:
         goal.sample(np.random.default_rng(effort.seed))
-        search.run(effort.boxes, begun + effort.seconds)
+        _run(search, effort.boxes, begun + effort.seconds, aim.steady)
     except KeyboardInterrupt:
         search.interrupted = True
     try:
@@ -123,7 +134,21 @@ def discrepancy(
         search.interrupted = True
         outputs, norms = goal.spans(search, replayers)
     seconds, closed = time.monotonic() - begun, not search.waiting
-    return Discrepancy(outputs, norms, search.bounded, seconds, closed, search.interrupted)
+    leads = goal.leads(search) if aim.keep else None
+    return Discrepancy(outputs, norms, search.bounded, seconds, closed, search.interrupted, leads)
+
+
+def _run(search: Search, boxes: float, deadline: float, steady: bool) -> None:
+    """Bound and bisect; a steady search measures no time, and looks at the clock now and then."""
+    if not steady:
+        search.run(boxes, deadline)
+        return
+    before = -1
+    while before < search.bounded < boxes and time.monotonic() <= deadline:
+        before = search.bounded
+        search.run(min(boxes, before + STRIDE))
+        if search.interrupted:
+            return
 
 
 @dataclass(slots=True, eq=False)
@@ -135,10 +160,13 @@ class _Extremes:
     gap: float
     floor: float
     deadline: float
+    aim: Aim
     count: int = field(init=False)
     best: Array = field(init=False)
     points: list[Array | None] = field(init=False)
     closed: Array = field(init=False)
+    asked: Flags = field(init=False)
+    _far: Farthest = field(init=False)
     _margins: Margins = field(init=False)
     _lattice: Lattice = field(init=False)
     _visits: int = field(init=False, default=0)
@@ -150,12 +178,17 @@ class _Extremes:
         self.best = np.zeros(self.count)
         self.points = [None] * self.count
         self.closed = np.zeros(self.count)
+        self.asked = np.ones(self.count, np.uint8)
+        if not self.aim.sums:
+            self.asked[-2:] = 0
+        self._far = Farthest(self.question.size, self.aim.keep)
         self._margins = Margins.of(self.question, self.question.alternatives)
 
     @property
     def target(self) -> Array:
         """``(quantities,)`` what need not be bettered."""
-        return np.asarray(np.maximum(self.best * (1.0 + self.gap), self.best + self.floor))
+        wide = np.maximum(self.best * (1.0 + self.gap), self.best + self.floor)
+        return np.asarray(np.maximum(wide, self.aim.enough))
 
     @property
     def scale(self) -> Array:
@@ -273,7 +306,19 @@ class _Extremes:
             if found[at, place] > self.best[place] or self.points[place] is None:
                 self.best[place] = max(self.best[place], float(found[at, place]))
                 self.points[place] = points[at]
+        if self.aim.keep:
+            self._far.add(points, found[:, : self.question.rows].max(axis=1))
         return np.asarray((found / self.scale).max(axis=1))
+
+    def leads(self, search: Search) -> Leads:
+        """Return where the distance is large, each output's farthest point among them."""
+        met = [point for point in self.points[: self.question.rows] if point is not None]
+        if met:
+            points = np.array(met)
+            far = -self.question.network.evaluate(points)
+            self._far.most += len(met)
+            self._far.add(points, far.max(axis=1))
+        return self._far.leads(search.open_boxes(), self.question.rows)
 
     def spans(
         self, search: Search, replayers: Sequence[Replayer | None]
@@ -281,6 +326,7 @@ class _Extremes:
         """Return the spans of the outputs and of the norms."""
         rows = self.question.rows
         proved = np.maximum(self.closed, search.reach(self.count))
+        proved[self.asked == 0] = np.inf
         seen = self._replayed(replayers)
         outputs = []
         for output in range(self.outputs):
