@@ -9,10 +9,12 @@ Source: Y. Bengio, N. Leonard, A. Courville 2013, estimating gradients through s
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal, assert_never, cast
+from dataclasses import dataclass
+from typing import Any, assert_never, cast
 
 import numpy as np
 import torch
@@ -22,8 +24,10 @@ from torch.nn import functional
 
 from ..engine.errors import InputError
 from ..engine.formats.torch_write import write_torch
-from ..engine.network import Affine, Network
+from ..engine.network import Affine
 from .form import Compressed, Fixed, Free, Grid, Half, Masked, Values, nearest
+from .replaced import with_numbers
+from .schooling import Training
 from .targets import Lessons
 
 Array = NDArray[np.float64]
@@ -32,40 +36,6 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 LOOKS = 8
 """How often during a training its network is measured on the points; the best one is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """How a network is retrained.
-
-    Attributes:
-        steps: of the optimiser.
-        rate: by how much a step moves a number at most, about, as a share of the root mean square
-            of its layer's weights; falls to 0 along a cosine.
-        batch: points of a step, and samples of a step.
-        power: even; a distance at a point counts with this power, so that more of it looks more at
-            the largest ones.
-        samples: weight of the data set's loss beside the points'.
-        dtype: to compute in.
-    """
-
-    steps: int = 400
-    rate: float = 2e-3
-    batch: int = 256
-    power: int = 8
-    samples: float = 1.0
-    dtype: Literal["float32", "float64"] = "float32"
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if self.steps < 0 or self.batch < 2:
-            raise InputError(f"{self.steps} steps of {self.batch} points: give 0 and 2 at least")
-        if not (self.rate > 0 and np.isfinite(self.rate)):
-            raise InputError(f"rate {self.rate:g}: give a number above 0")
-        if self.power < 2 or self.power % 2:
-            raise InputError(f"power {self.power}: give an even number of at least 2")
-        if not (self.samples >= 0 and np.isfinite(self.samples)):
-            raise InputError(f"weight {self.samples:g} of the samples: give 0 or more")
 
 
 class _Nearest(torch.autograd.Function):
@@ -139,12 +109,11 @@ class Trainee:
 
     def trained(self) -> Compressed:
         """Return the network that is computed with, within its forms."""
-        network = self._compressed.network
-        found: dict[tuple[str, bool], Array] = {
+        found = {
             (slot.node, slot.bias): _held(slot).detach().numpy().astype(np.float64)
             for slot in self._slots
         }
-        return with_numbers(self._compressed, network, found)
+        return with_numbers(self._compressed, found)
 
     def _made(self) -> Iterator[_Slot]:
         for place, node in enumerate(self._compressed.network.nodes[1:]):
@@ -180,30 +149,12 @@ def _ends(form: Values, values: Array) -> tuple[Array, Array]:
             assert_never(never)
 
 
-def with_numbers(
-    compressed: Compressed, network: Network, found: dict[tuple[str, bool], Array]
-) -> Compressed:
-    """Return a compressed network with other numbers in some of its affine layers.
-
-    Args:
-        compressed: gives the forms.
-        network: to change.
-        found: for an affine node and whether its bias is meant, the numbers; they must be of its
-            form.
-    """
-    layers = {}
-    for node in network.nodes:
-        layer = node.layer
-        if not isinstance(layer, Affine):
-            continue
-        weight = found.get((node.name, False), layer.operator.weight)
-        bias = found.get((node.name, True), layer.bias)
-        layers[node.name] = Affine(replace(layer.operator, weight=weight), bias)
-    return Compressed(network.with_layers(layers), compressed.forms)
-
-
 def retrain(
-    compressed: Compressed, lessons: Lessons, training: Training, rng: np.random.Generator
+    compressed: Compressed,
+    lessons: Lessons,
+    training: Training,
+    rng: np.random.Generator,
+    deadline: float = math.inf,
 ) -> Compressed:
     """Return a network retrained within its forms; the best of it on the points that was met.
 
@@ -214,9 +165,10 @@ def retrain(
         lessons: what to learn.
         training: how.
         rng: source of randomness.
+        deadline: on `time.monotonic`; a training that meets it ends early.
     """
     with _single_thread():
-        return _Run(compressed, lessons, training).best(rng)
+        return _Run(compressed, lessons, training).best(rng, deadline)
 
 
 @contextmanager
@@ -241,7 +193,7 @@ class _Run:
         self.samples, self.labels, self.values = _sampled(lessons, dtype)
         self.start = compressed
 
-    def best(self, rng: np.random.Generator) -> Compressed:
+    def best(self, rng: np.random.Generator, deadline: float) -> Compressed:
         training = self.training
         if not self.trainee.slots or not len(self.points) or not training.steps:
             return self.start
@@ -261,10 +213,13 @@ class _Run:
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             self.trainee.hold()
-            if (step + 1) % every == 0 or step + 1 == training.steps:
+            late = time.monotonic() > deadline
+            if (step + 1) % every == 0 or step + 1 == training.steps or late:
                 found = self.measure()
                 if found < least:
                     best, least = self.trainee.trained(), found
+            if late:
+                break
         return best
 
     def loss(self, rng: np.random.Generator) -> torch.Tensor:
