@@ -28,7 +28,7 @@ from .replaced import with_numbers
 
 Array = NDArray[np.float64]
 
-REACH = 1.0
+REACH = 2.0
 """How far a number may move, in units of the root mean square of its layer's weights (and of its
 own magnitude): far moves fit the points and leave the region to chance."""
 
@@ -36,7 +36,7 @@ LARGEST = 400
 """Numbers of one program; a layer whose outputs are tied by more of them is left alone."""
 
 GAIN = 0.01
-"""Share by which a round must lower the distance that is met for another one to follow."""
+"""Share by which an attack must pass the distance on the points for another round to follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +127,7 @@ class LastLayer:
     original: Network
     regions: Sequence[Region]
     solver: Solver
-    rounds: int = 4
+    rounds: int = 6
     deadline: float = math.inf
     options: Options = field(default_factory=lambda: Options(time_limit=20.0))
 
@@ -138,30 +138,28 @@ class LastLayer:
 
         Args:
             compressed: g.
-            points: ``(points, inputs)`` to begin with.
+            points: ``(points, inputs)`` to begin with, spread over the regions.
             rng: source of randomness.
 
         Returns:
             a network of the same forms, the given one where nothing bettered it; and all points,
             ``(more points, inputs)``.
         """
-        met, far = farthest(self.original, compressed.network, self.regions, rng, self.deadline)
+        met, _ = farthest(self.original, compressed.network, self.regions, rng, self.deadline)
         points = np.concatenate([met, points])
-        best, least = compressed, max(far, self._apart(compressed, points))
-        now = compressed
+        best = now = compressed
         for _ in range(self.rounds):
             if time.monotonic() > self.deadline:
                 break
             now = self.fitted(now, points)
+            known = self._apart(now, points)
             fresh, far = farthest(self.original, now.network, self.regions, rng, self.deadline)
             points = np.concatenate([fresh, points])
             # What was best is judged by the new points too.
             least = self._apart(best, points)
-            far = max(far, self._apart(now, points))
-            gained = far < least * (1.0 - GAIN)
-            if far < least:
-                best, least = now, far
-            if not gained:
+            if max(far, known) < least:
+                best = now
+            if far <= known * (1.0 + GAIN):
                 break
         return best, points
 
