@@ -80,9 +80,8 @@ def tails(network: Network) -> list[Tail]:
     out = []
     for node in reversed(network.nodes):
         rows = back.get(node.name)
-        if rows is None:
-            continue
-        if node.name in bent or not (parts := _pulled(node, rows)):
+        # Whatever reaches the outputs through a layer that bends does so in every layer before it.
+        if rows is None or node.name in bent or not (parts := _pulled(node, rows)):
             bent.update(node.sources)
             continue
         if isinstance(node.layer, Affine) and isinstance(node.layer.operator, Dense):

@@ -25,6 +25,7 @@ from torch.nn import functional
 from ..engine.errors import InputError
 from ..engine.formats.torch_write import write_torch
 from ..engine.network import Affine
+from ..engine.operators import Convolution
 from .form import Compressed, Fixed, Free, Grid, Half, Masked, Values, nearest
 from .replaced import with_numbers
 from .schooling import Training
@@ -125,8 +126,22 @@ class Trainee:
             for name, kind, values in (("weight", form.weight, weight), ("bias", form.bias, bias)):
                 shadow = torch.tensor(values, dtype=self._dtype, requires_grad=True)
                 least, most = (torch.from_numpy(end).to(self._dtype) for end in _ends(kind, values))
+                if name == "bias" and isinstance(node.layer.operator, Convolution):
+                    _tie(shadow, values, len(weight))
                 key = f"layers.{place}.{name}"
                 yield _Slot(key, node.name, name == "bias", kind, shadow, size, least, most)
+
+
+def _tie(shadow: torch.Tensor, values: Array, channels: int) -> None:
+    """Let the biases of a convolution's channel move as one, where they are one to begin with."""
+    parts = values.reshape(channels, -1)
+
+    def joined(grad: torch.Tensor) -> torch.Tensor:
+        mean = grad.reshape(parts.shape).mean(1, keepdim=True)
+        return mean.expand(parts.shape).flatten()
+
+    if (parts == parts[:, :1]).all():
+        shadow.register_hook(joined)  # type: ignore[no-untyped-call]
 
 
 def _held(slot: _Slot) -> torch.Tensor:

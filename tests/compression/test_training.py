@@ -124,6 +124,8 @@ def test_convolutions_and_scales_are_trained_too():
     made = retrain(start, taught, Training(steps=100, rate=5e-3), rng)
     far = [np.abs(one.network.evaluate(points) - taught.targets).max() for one in (start, made)]
     assert far[1] < far[0]
+    bias = made.network.by_name["conv"].layer.bias.reshape(2, 4)
+    assert (bias == bias[:, :1]).all()  # one number a channel, as files have it
     assert np.array_equal(made.network.by_name["scale"].layer.operator.weight, np.full(8, 1.5))
 
 
