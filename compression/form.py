@@ -184,3 +184,9 @@ class Compressed:
 def affine_layers(network: Network) -> list[tuple[Node, Affine]]:
     """Return a network's affine layers with their nodes, in order."""
     return [(node, node.layer) for node in network.nodes if isinstance(node.layer, Affine)]
+
+
+def stored_bias(layer: Affine) -> Array:
+    """Return a layer's biases as they are stored: one a channel where a channel has but one."""
+    rows = layer.bias.reshape(len(layer.operator.weight), -1)
+    return rows[:, 0] if (rows == rows[:, :1]).all() else layer.bias
