@@ -6,6 +6,7 @@ The public face: it computes nothing, and imports nothing before a name is asked
 - `bounds`: proved bounds of its outputs over a region;
 - `check`: what a proof proves, judged from the files alone;
 - `compare`: how far two networks are apart over a region, or whether they agree there;
+- `compress`: a smaller network that computes about the same, and how its numbers are stored;
 - `verify`: the answer to a VNN-LIB query;
 - `slice`: smaller networks for the cells that a region is cut into;
 - `simplify`: the smaller network that may replace it on a region, and what is proved of both.
@@ -18,13 +19,24 @@ if TYPE_CHECKING:
     from .commands.bounds import bounds
     from .commands.check import check
     from .commands.comparison import compare
+    from .commands.compress import compress
     from .commands.slice_face import slice  # noqa: A004
     from .commands.verify import verify
     from .engine.formats import load
 
     __version__: str
 
-__all__ = ["__version__", "bounds", "check", "compare", "load", "simplify", "slice", "verify"]
+__all__ = [
+    "__version__",
+    "bounds",
+    "check",
+    "compare",
+    "compress",
+    "load",
+    "simplify",
+    "slice",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -46,6 +58,10 @@ def __getattr__(name: str) -> Any:
             from .commands.comparison import compare
 
             return compare
+        case "compress":
+            from .commands.compress import compress
+
+            return compress
         case "load":
             from .engine.formats import load
 

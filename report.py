@@ -14,6 +14,7 @@ from .reports.batched import Room, batched
 from .reports.bounded import bounded
 from .reports.checked import checked
 from .reports.compared import compared
+from .reports.compressed import compressed
 from .reports.cut_pictures import frame
 from .reports.cuts import Seen, simplified
 from .reports.described import described
@@ -47,6 +48,7 @@ __all__ = [
     "stack",
     "thousands",
     "write_batch_report",
+    "write_compress_report",
     "write_report",
     "write_slice_report",
 ]
@@ -69,6 +71,7 @@ EDITIONS = {
     "doctor": 1,
     "slice": 1,
     "merge": 1,
+    "compress": 1,
 }
 """The records that a report is made of, and the version of their schema that is read."""
 
@@ -173,6 +176,8 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [examined(run)]
         case "slice" | "merge":
             return [sliced(run)]
+        case "compress":
+            return [compressed(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -243,6 +248,19 @@ def write_batch_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of the batch.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_compress_report(path: Path, record: Record) -> None:
+    """Write the report of a compressed network, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of `compress`.
 
     Raises:
         FileError: it cannot be written.

@@ -18,7 +18,6 @@ from .form import (
     Free,
     Grid,
     Half,
-    LayerForm,
     Masked,
     Values,
     affine_layers,

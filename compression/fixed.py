@@ -149,8 +149,8 @@ class _Build:
         self.large.update(node.sources)
         if all(name in self.grids for name in node.sources):
             raise UnsupportedError(
-                f"{self.network.origin.path}: layer {node.name} adds values whose steps are too far "
-                "apart for exact float32 sums; take int8-weights"
+                f"{self.network.origin.path}: layer {node.name} adds values whose steps are too "
+                "far apart for exact float32 sums; take int8-weights"
             )
 
     def _fixed(self, node: Node, read: Sequence[Grained]) -> tuple[Layer, Grained | None]:

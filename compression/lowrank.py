@@ -69,7 +69,7 @@ def _matrix(layer: Affine) -> Array:
 def _split(node: Node, layer: Affine, rank: int, taken: set[str]) -> tuple[Node, Node]:
     left, values, right = np.linalg.svd(_matrix(layer), full_matrices=False)
     root = np.sqrt(values[:rank])
-    # Of a singular pair only the product's sign is given: a fixed one gives the same bytes anywhere.
+    # Only the product's sign is given: a fixed one gives the same bytes anywhere.
     peaks = left[np.abs(left).argmax(axis=0), np.arange(values.size)][:rank]
     root = np.where(peaks < 0.0, -root, root)
     high, low = _float32(left[:, :rank] * root), _float32(right[:rank] * root[:, None])

@@ -37,7 +37,7 @@ def test_a_file_is_read_as_what_was_written(tmp_path_factory, data):
         return
     path = tmp_path_factory.mktemp("files") / "small.onnx"
     save_compressed(compressed, path)
-    assert same(load_compressed(path), compressed)
+    assert same(load_compressed(path), compressed, shapes=False)
 
 
 def acas(data):
@@ -63,7 +63,7 @@ def test_a_stored_network_runs_as_one_of_plain_floats(data, tmp_path, name):
     network = acas(data)
     compressed = compress(network, METHODS[name])
     save_compressed(compressed, tmp_path / "stored.onnx")
-    assert same(load_compressed(tmp_path / "stored.onnx"), compressed)
+    assert same(load_compressed(tmp_path / "stored.onnx"), compressed, shapes=False)
     save(compressed.network, tmp_path / "plain.onnx")
     points = points_of(network)
     outputs = [Runtime(tmp_path / f"{one}.onnx").outputs(points) for one in ("stored", "plain")]
@@ -77,7 +77,7 @@ def test_fixed_point_runs_bit_for_bit(data, tmp_path, fit):
     points = points_of(network)
     compressed = compress(network, Int8(SeenRanges(points[:200].astype(float)), fit))
     save_compressed(compressed, tmp_path / "stored.onnx")
-    assert same(load_compressed(tmp_path / "stored.onnx"), compressed)
+    assert same(load_compressed(tmp_path / "stored.onnx"), compressed, shapes=False)
     outputs = Runtime(tmp_path / "stored.onnx").outputs(points)
     assert (outputs == compressed.network.evaluate(points)).all()
     exact = compressed.network.evaluate(points[:3], exact=True)

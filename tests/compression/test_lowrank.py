@@ -56,8 +56,7 @@ def test_two_factors_are_smaller_and_the_nearest_of_their_rank(seed, size):
 def test_a_convolution_becomes_a_narrow_one_and_one_of_single_pixels(network):
     try:
         made = low_rank(network, LowRank(share=0.9)).network
-    except InputError as error:
-        assert "smaller as two" in str(error)
+    except InputError:  # too small for two
         return
     network = narrow(network)
     merged = {}

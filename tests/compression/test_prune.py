@@ -1,5 +1,7 @@
 """Pruning: which weights go, how many, and that whole units leave without a trace."""
 
+import itertools
+
 import numpy as np
 import pytest
 from compressed_drawn import SHARES, chains, image_networks, networks
@@ -27,7 +29,9 @@ def test_the_share_of_weights_goes_and_the_others_stay(network, share, scope, ra
     before = [layer.operator.weight for _, layer in weighted(narrow(network))]
     after = [pruned.by_name[node.name].layer.operator.weight for node, _ in weighted(network)]
     groups = (
-        [(before, after)] if scope is Scope.GLOBAL else [([a], [b]) for a, b in zip(before, after)]
+        [(before, after)]
+        if scope is Scope.GLOBAL
+        else [([a], [b]) for a, b in zip(before, after, strict=True)]
     )
     for old, new in groups:
         old, new = (np.concatenate([part.ravel() for part in parts]) for parts in (old, new))
@@ -156,7 +160,7 @@ def test_a_share_outside_its_range_is_refused(kind, share):
 def test_the_schedule_rises_along_the_cubic_to_its_end(initial, final, start, every, times):
     schedule = Schedule(final, initial, start, every, times)
     shares = [schedule.share(step) for step in range(schedule.end + 3)]
-    assert all(a <= b + 1e-12 for a, b in zip(shares, shares[1:], strict=False))
+    assert all(a <= b + 1e-12 for a, b in itertools.pairwise(shares))
     assert shares[start] == pytest.approx(initial)
     assert shares[schedule.end] == final == shares[-1]
     renewed = [step for step in range(schedule.end + 3) if schedule.renews(step)]

@@ -100,8 +100,8 @@ def test_every_scale_is_a_power_of_two_and_sums_stay_exact(network, fit, proved)
     ranges = ProvedRanges(box_of(network)) if proved else seen(network)
     try:
         eight = fixed_point(network, Int8(ranges, fit))
-    except UnsupportedError as error:
-        assert "too far apart" in str(error)  # of skips alone
+    except UnsupportedError:  # a sum with a skip, of steps that are too far apart
+        assert any(isinstance(node.layer, Sum) for node in network.nodes)
         return
     grids = [node.layer.scale for node in eight.network.nodes if isinstance(node.layer, Quantize)]
     reach = {}
