@@ -106,8 +106,8 @@ def _outputs(network: Network, points: Array) -> Array:
 
 
 def _largest(outputs: Array) -> NDArray[np.int64]:
-    return outputs.argmax(axis=1)
+    return np.asarray(outputs.argmax(axis=1))
 
 
 def _smallest(outputs: Array) -> NDArray[np.int64]:
-    return outputs.argmin(axis=1)
+    return np.asarray(outputs.argmin(axis=1))

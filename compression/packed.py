@@ -215,5 +215,5 @@ def _unpack_normalisation(source: Unpacker) -> Normalisation | None:
     if not source.whole():
         return None
     parts = [source.numbers(source.size(), "<f8") for _ in range(5)]
-    mean, width = (float(value) for value in parts.pop())
-    return Normalisation(*parts, output_mean=mean, output_range=width)
+    minimum, maximum, mean, width, ends = parts
+    return Normalisation(minimum, maximum, mean, width, float(ends[0]), float(ends[1]))

@@ -24,10 +24,11 @@ from ..engine.network import (
     Network,
     Node,
     Piecewise,
+    Quantize,
     Select,
     Sum,
 )
-from ..engine.operators import Convolution, Dense, Diagonal
+from ..engine.operators import Convolution, Dense, Diagonal, Operator
 from .form import Compressed
 from .method import Norm, Rows, Scope
 from .plain import is_structural, narrow, plain
@@ -192,19 +193,10 @@ class Tracing:
 def _smaller(layer: Layer, kept: Mask, read: Sequence[Mask]) -> Layer:
     """Return a layer of the values that stay, given which stay of itself and of its sources."""
     match layer:
-        case Affine(operator=Dense(weight=weight), bias=bias):
-            return Affine(Dense(weight[np.ix_(kept, read[0])]), bias[kept])
-        case Affine(operator=Diagonal(weight=weight), bias=bias):
-            return Affine(Diagonal(weight[kept]), bias[kept])
-        case Affine(operator=Convolution() as window, bias=bias):
-            out = _channels(kept, window.shape_out[0])
-            into = _channels(read[0], window.shape_in[0])
-            several = window.groups > 1  # a pool: a channel for each channel
-            weight = window.weight[out] if several else window.weight[np.ix_(out, into)]
-            count = int(into.sum())
-            groups, shape = count if several else 1, (count, *window.shape_in[1:])
-            window = replace(window, weight=weight, shape_in=shape, groups=groups)
-            return Affine(window, bias[kept])
+        case Affine(operator=operator, bias=bias):
+            return Affine(_fewer(operator, kept, read[0]), bias[kept])
+        case Quantize(scale=scale, low=low, high=high):
+            return Quantize(scale[kept], low[kept], high[kept])
         case Piecewise(state=state, slope=slope, intercept=intercept):
             return Piecewise(state[kept], slope[kept], intercept[kept])
         case Sum():
@@ -216,6 +208,25 @@ def _smaller(layer: Layer, kept: Mask, read: Sequence[Mask]) -> Layer:
             return Select(places[indices[kept]], int(read[0].sum()))
         case Input():
             return layer
+        case _ as never:
+            assert_never(never)
+
+
+def _fewer(operator: Operator, kept: Mask, read: Mask) -> Operator:
+    """Return an operator between the values that stay."""
+    match operator:
+        case Dense(weight=weight):
+            return Dense(weight[np.ix_(kept, read)])
+        case Diagonal(weight=weight):
+            return Diagonal(weight[kept])
+        case Convolution() as window:
+            out = _channels(kept, window.shape_out[0])
+            into = _channels(read, window.shape_in[0])
+            several = window.groups > 1  # a pool: a channel for each channel
+            weight = window.weight[out] if several else window.weight[np.ix_(out, into)]
+            count = int(into.sum())
+            groups, shape = count if several else 1, (count, *window.shape_in[1:])
+            return replace(window, weight=weight, shape_in=shape, groups=groups)
         case _ as never:
             assert_never(never)
 

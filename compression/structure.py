@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..engine.errors import FormatError
 from ..engine.network import Affine, Concat, Input, Layer, Node, Piecewise, Quantize, Select, Sum
-from ..engine.operators import Convolution, Dense, Diagonal
+from ..engine.operators import Convolution, Dense, Diagonal, Operator
 from .packing import LARGEST, Packer, Unpacker
 
 Shape = tuple[int, ...]
@@ -36,13 +36,8 @@ def pack_layer(out: Packer, layer: Layer) -> None:
     match layer:
         case Input():
             out.whole(Tag.INPUT)
-        case Affine(operator=Dense(weight=weight)):
-            out.whole(Tag.DENSE, *weight.shape)
-        case Affine(operator=Diagonal()):
-            out.whole(Tag.DIAGONAL)
-        case Affine(operator=Convolution() as window):
-            out.whole(Tag.CONVOLUTION, *window.weight.shape, *window.shape_in)
-            out.whole(*window.strides, *window.padding, *window.dilations, window.groups)
+        case Affine(operator=operator):
+            _pack_operator(out, operator)
         case Piecewise():
             out.whole(Tag.PIECEWISE)
             out.numbers(layer.state, "<i1")
@@ -59,6 +54,19 @@ def pack_layer(out: Packer, layer: Layer) -> None:
             out.whole(Tag.QUANTIZE)
             for part in (layer.scale, layer.low, layer.high):
                 out.numbers(part, "<f8")
+        case _ as never:
+            assert_never(never)
+
+
+def _pack_operator(out: Packer, operator: Operator) -> None:
+    match operator:
+        case Dense(weight=weight):
+            out.whole(Tag.DENSE, *weight.shape)
+        case Diagonal():
+            out.whole(Tag.DIAGONAL)
+        case Convolution() as window:
+            out.whole(Tag.CONVOLUTION, *window.weight.shape, *window.shape_in)
+            out.whole(*window.strides, *window.padding, *window.dilations, window.groups)
         case _ as never:
             assert_never(never)
 

@@ -132,7 +132,7 @@ def _sizes(part: Part) -> list[Block]:
 
 
 def _seen(part: Part) -> list[Block]:
-    certify = [Text("To bound it over the whole region:"), Code(part.line("certify"))]
+    certify: list[Block] = [Text("To bound it over the whole region:"), Code(part.line("certify"))]
     if part.empty("seen"):
         return [Text("Nothing was looked at."), *certify]
     outputs = part.part("seen").parts("outputs")

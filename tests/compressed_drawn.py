@@ -14,6 +14,7 @@ from secateur.compression.method import (
     Int8Weights,
     LowRank,
     Magnitude,
+    Method,
     Norm,
     ProvedRanges,
     Random,
@@ -29,6 +30,12 @@ from secateur.engine.region import Region
 SHARES = st.sampled_from([0.0, 0.05, 0.3, 0.5, 0.9])
 
 
+def image(node: Node) -> tuple[int, int, int]:
+    """Return the shape of a node's image."""
+    channels, height, width = node.shape
+    return channels, height, width
+
+
 @st.composite
 def image_networks(draw: st.DrawFn) -> Network:
     """Draw a convolution or two, sometimes an average pool, and a dense layer over an image."""
@@ -40,7 +47,7 @@ def image_networks(draw: st.DrawFn) -> Network:
         size = draw(st.integers(1, min(3, *nodes[-1].shape[1:])))
         window = Convolution(
             rng.normal(size=(channels, nodes[-1].shape[0], size, size)),
-            nodes[-1].shape,
+            image(nodes[-1]),
             padding=draw(st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1)])),
         )
         bias = np.repeat(rng.normal(size=channels), int(np.prod(window.shape_out[1:])))
@@ -51,7 +58,7 @@ def image_networks(draw: st.DrawFn) -> Network:
     if draw(st.booleans()) and min(nodes[-1].shape[1:]) >= 2:
         channels = nodes[-1].shape[0]
         pool = Convolution(
-            np.full((channels, 1, 2, 2), 0.25), nodes[-1].shape, (2, 2), groups=channels
+            np.full((channels, 1, 2, 2), 0.25), image(nodes[-1]), (2, 2), groups=channels
         )
         layer = Affine(pool, np.zeros(pool.size_out))
         nodes.append(Node("pool", layer, (nodes[-1].name,), pool.shape_out))
@@ -74,26 +81,23 @@ networks = st.one_of(chains, graph_networks().filter(ordinary))
 
 
 @st.composite
-def methods(draw: st.DrawFn, network: Network):
+def methods(draw: st.DrawFn, network: Network) -> Method:
     """Draw a method for a network; not all can be applied to it."""
     points = np.random.default_rng(draw(st.integers(0, 99))).uniform(-1, 1, (50, network.size_in))
     box = Region.box([-1.0] * network.size_in, [1.0] * network.size_in)
     scope, fit = draw(st.sampled_from(list(Scope))), draw(st.sampled_from(list(Fit)))
-    return draw(
-        st.sampled_from(
-            [
-                Magnitude(draw(SHARES), scope),
-                Random(draw(SHARES), scope),
-                Rows(draw(SHARES), scope, draw(st.sampled_from(list(Norm)))),
-                Float16(),
-                Int8Weights(),
-                Int8(SeenRanges(points), fit),
-                Int8(ProvedRanges(box)),
-                LowRank(1),
-                LowRank(share=0.7),
-            ]
-        )
-    )
+    some: list[Method] = [
+        Magnitude(draw(SHARES), scope),
+        Random(draw(SHARES), scope),
+        Rows(draw(SHARES), scope, draw(st.sampled_from(list(Norm)))),
+        Float16(),
+        Int8Weights(),
+        Int8(SeenRanges(points), fit),
+        Int8(ProvedRanges(box)),
+        LowRank(1),
+        LowRank(share=0.7),
+    ]
+    return draw(st.sampled_from(some))
 
 
 def same(one: Compressed, two: Compressed, shapes: bool = True) -> bool:
