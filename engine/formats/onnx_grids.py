@@ -19,7 +19,7 @@ KINDS: Final = ("int8", "uint8", "int16", "uint16")
 def quantize_linear(b: Builder, op: Operation) -> Sequence[Tensor]:
     """QuantizeLinear: ``clip(round(x / scale) + zero)``, ties to even, the integers' limits."""
     x = op.activation(0)
-    scale, zero = _settings(op, x.shape)
+    scale, zero = settings(op, x.shape, 1)
     if str(zero.dtype) not in KINDS:
         raise UnsupportedError(
             f"rounds to {zero.dtype}: handled are {', '.join(KINDS)}; quantize to one of these"
@@ -32,16 +32,24 @@ def dequantize_linear(b: Builder, op: Operation) -> Sequence[Value]:
     whole = op.inputs[0]
     if not isinstance(whole, Whole):
         raise UnsupportedError("makes floats of what no QuantizeLinear gave: quantize before")
-    scale, zero = _settings(op, whole.source.shape)
+    return [grid_of(b, whole, *settings(op, whole.source.shape, 1))]
+
+
+def grid_of(b: Builder, whole: Whole, scale: NDArray[Any], zero: NDArray[Any]) -> Activation:
+    """Return the activation on a grid that integers stand for.
+
+    Raises:
+        UnsupportedError: a scale or zero point that is not the one that gave the integers.
+    """
     same = zero.dtype == whole.zero.dtype and np.array_equal(zero, whole.zero)
     if not (same and np.array_equal(scale, whole.scale)):
         raise UnsupportedError(
-            "has another scale or zero point than the QuantizeLinear before it: make them the same"
+            "has another scale or zero point than what gave the integers: make them the same"
         )
     limits = np.iinfo(zero.dtype)
     low, high = (limit - zero.astype(np.float64).ravel() for limit in (limits.min, limits.max))
     grid = Quantize(scale.astype(np.float64).ravel(), low, high)
-    return [b.add(grid, [whole.source], whole.source.shape)]
+    return b.add(grid, [whole.source], whole.source.shape)
 
 
 def dynamic(b: Builder, op: Operation) -> Sequence[Value]:
@@ -86,8 +94,8 @@ def _multiple(grid: Quantize, limit: Array, given: Array) -> tuple[Array, NDArra
     return near, exact | ((near == given) & beyond)
 
 
-def _settings(op: Operation, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scales and zero points in the shape of a tensor.
+def settings(op: Operation, shape: tuple[int, ...], at: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return scales and zero points, inputs `at` and the next, in the shape of a tensor.
 
     Raises:
         UnsupportedError: blocks of scales.
@@ -95,14 +103,14 @@ def _settings(op: Operation, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDAr
     """
     if op.attributes.get("block_size", 0):
         raise UnsupportedError("has scales for blocks: handled are one, or one for each channel")
-    scale = op.constant(1)
+    scale = op.constant(at)
     good = np.isfinite(scale) & (scale > 0)
     if not good.all():
         raise FormatError(
             f"has the scale {scale[~good].flat[0]}: a scale is a positive, finite number; quantize "
             "the model again"
         )
-    zero = op.constant(2) if op.has(2) else np.zeros(scale.shape, np.uint8)
+    zero = op.constant(at + 1) if op.has(at + 1) else np.zeros(scale.shape, np.uint8)
     if zero.shape != scale.shape:
         raise FormatError(
             f"has scales of shape {list(scale.shape)}, zero points of {list(zero.shape)}: give as "

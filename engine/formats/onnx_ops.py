@@ -18,6 +18,7 @@ from .onnx_arithmetic import ARITHMETIC
 from .onnx_file import DOMAINS, OnnxFile, allowed_size, to_array
 from .onnx_fold import FOLDED, run_node
 from .onnx_grids import GRIDS
+from .onnx_integers import INTEGERS_OPERATORS
 from .onnx_shapes import LAYOUTS
 from .onnx_tensors import (
     INTEGERS,
@@ -35,6 +36,7 @@ OPERATORS: Final[Mapping[str, Lowering]] = {
     **ARITHMETIC,
     **ACTIVATIONS,
     **GRIDS,
+    **INTEGERS_OPERATORS,
     **WINDOWS,
     **LAYOUTS,
 }

@@ -271,3 +271,62 @@ def test_a_zero_point_moves_the_limits(tmp_path):
     (tmp_path / "net.onnx").write_bytes(quantized(kind="int8", zero=5).SerializeToString())
     grid = load(tmp_path / "net.onnx").by_name["y"].layer
     assert grid.same(Quantize.uniform(2, 0.25, -133, 122))
+
+
+def integers(op, rng, channels):
+    """Return a model of QuantizeLinear, an integer operator and DequantizeLinear."""
+    kernel = op in ("QLinearConv", "ConvInteger")
+    shape = (3, 2, 3, 3) if kernel else (4, 3)
+    size = shape[0] if kernel else shape[-1]
+    scale = 2.0 ** -rng.integers(6, 9, size if channels else ())
+    given_ = {
+        "s": np.float32(0.125),
+        "z": np.uint8(120),
+        "w": rng.integers(0, 256, shape).astype(np.uint8),
+        "ws": np.asarray(scale, np.float32),
+        "wz": np.full(size if channels else (), 128, np.uint8),
+        "t": np.float32(0.25),
+        "u": np.uint8(30),
+        "b": rng.integers(-500, 500, size).astype(np.int32),
+    }
+    names = ["q", "s", "z", "w", "ws", "wz", "t", "u", *(["b"] if kernel else [])]
+    if op.endswith("Integer"):
+        names = ["q", "w", "z", "wz"]
+    nodes = [
+        make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        make_node(op, names, ["r"]),
+        make_node("DequantizeLinear", ["r", "t", "u"], ["y"]),
+    ]
+    kind_of = onnx.TensorProto.FLOAT
+    graph = make_graph(
+        nodes,
+        "g",
+        [make_tensor_value_info("x", kind_of, [1, 2, 4, 4] if kernel else [1, 4])],
+        [make_tensor_value_info("y", kind_of, None)],
+        [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in given_.items()],
+    )
+    return make_model(graph, opset_imports=[make_opsetid("", 13)], ir_version=8)
+
+
+@pytest.mark.parametrize("channels", [False, True])
+@pytest.mark.parametrize("op", ["QLinearConv", "QLinearMatMul"])
+def test_integer_operators_are_layers_between_grids(tmp_path, op, channels):
+    rng = np.random.default_rng(9)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(integers(op, rng, channels).SerializeToString())
+    network = load(path)
+    kinds = [type(node.layer) for node in network.nodes if not isinstance(node.layer, Input)]
+    assert kinds.count(Quantize) == 2
+    session = onnxruntime.InferenceSession(str(path))
+    for _ in range(50):
+        point = rng.uniform(-20, 20, network.size_in).astype(np.float32)
+        (found,) = session.run(None, {"x": point.reshape(session.get_inputs()[0].shape)})
+        assert np.array_equal(network.evaluate(point[None])[0], found.ravel())
+
+
+@pytest.mark.parametrize("op", ["ConvInteger", "MatMulInteger"])
+def test_sums_of_integers_without_a_scale_are_refused(tmp_path, op):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(integers(op, np.random.default_rng(0), False).SerializeToString())
+    with pytest.raises(UnsupportedError, match="without a scale"):
+        load(path)
