@@ -34,7 +34,7 @@ def qlinear_conv(b: Builder, op: Operation) -> Sequence[Tensor]:
     """QLinearConv of integers by a constant kernel; scales for its channels, or one."""
     x = _read(b, op)
     numbers, scale = _numbers(op, op.constant(3), 4, 0)
-    inputs = [x, Constant(numbers)]
+    inputs: list[Tensor] = [x, Constant(numbers)]
     if op.has(8):
         step = op.constant(1).astype(np.float64).reshape(()) * scale
         inputs.append(Constant(op.constant(8).astype(np.float64) * step))
