@@ -7,6 +7,7 @@ The public face: it computes nothing, and imports nothing before a name is asked
 - `check`: what a proof proves, judged from the files alone;
 - `compare`: how far two networks are apart over a region, or whether they agree there;
 - `compress`: a smaller network that computes about the same, and how its numbers are stored;
+- `repair`: a compressed network, changed within its format until a bound of its error is proved;
 - `verify`: the answer to a VNN-LIB query;
 - `slice`: smaller networks for the cells that a region is cut into;
 - `simplify`: the smaller network that may replace it on a region, and what is proved of both.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .commands.check import check
     from .commands.comparison import compare
     from .commands.compress import compress
+    from .commands.repair import repair
     from .commands.slice_face import slice  # noqa: A004
     from .commands.verify import verify
     from .engine.formats import load
@@ -33,6 +35,7 @@ __all__ = [
     "compare",
     "compress",
     "load",
+    "repair",
     "simplify",
     "slice",
     "verify",
@@ -66,6 +69,10 @@ def __getattr__(name: str) -> Any:
             from .engine.formats import load
 
             return load
+        case "repair":
+            from .commands.repair import repair
+
+            return repair
         case "simplify":
             from .commands.aim import simplify
 

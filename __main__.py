@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import compress_verb, slice_verbs, words
+from .commands import compress_verb, repair_verb, slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.options import (
@@ -257,6 +257,7 @@ def simplify(
 
 slice_verbs.add_to(app)
 compress_verb.add_to(app)
+repair_verb.add_to(app)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from .reports.markdown import markdown
 from .reports.page import page
 from .reports.paper import paper, writer
 from .reports.read import Run, read_run, run_of
+from .reports.repaired import repaired
 from .reports.sliced import sliced
 from .reports.tree import Chapter, Record, Report, Table, Verdict, report_record
 from .reports.verified import verified
@@ -49,6 +50,7 @@ __all__ = [
     "thousands",
     "write_batch_report",
     "write_compress_report",
+    "write_repair_report",
     "write_report",
     "write_slice_report",
 ]
@@ -72,6 +74,7 @@ EDITIONS = {
     "slice": 1,
     "merge": 1,
     "compress": 1,
+    "repair": 1,
 }
 """The records that a report is made of, and the version of their schema that is read."""
 
@@ -178,6 +181,8 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [sliced(run)]
         case "compress":
             return [compressed(run)]
+        case "repair":
+            return [repaired(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -274,6 +279,19 @@ def write_slice_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of `slice` or `merge`.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_repair_report(path: Path, record: Record) -> None:
+    """Write the report of a repaired network, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of `repair`.
 
     Raises:
         FileError: it cannot be written.

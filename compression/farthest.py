@@ -47,7 +47,7 @@ def farthest(
         margins = Margins.of(question, question.alternatives)
         members = np.arange(len(question.alternatives))
         lattice = region.lattice(question.network.origin.dtype)
-        _, points, _ = falsify(question, margins, members, lattice, rng, deadline)
+        _, points, _ = falsify(question, margins, members, lattice, rng, deadline, 1)
         found.append(np.unique(points, axis=0))
     points = np.concatenate(found)
     apart = distances(original, compressed, points)

@@ -17,6 +17,7 @@ from .farthest import distances, farthest
 from .form import Compressed, Fixed
 from .last_layer import LastLayer
 from .schooling import Training
+from .sums import exact_sums
 from .targets import Samples, around, lessons, spread
 
 Array = NDArray[np.float64]
@@ -137,6 +138,8 @@ def candidates(
                 fitted, _ = fitting.repaired(trained, every, rng)
                 if fitted is not trained:
                     out.append(judge.of(fitted, Move.BOTH))
+    if exact_sums(compressed):  # a network that rounds where g did not is none that was certified
+        out = [one for one in out if exact_sums(one.compressed)]
     return sorted(out, key=lambda one: one.far)
 
 

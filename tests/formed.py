@@ -148,7 +148,7 @@ def cut_input() -> Case:
     """
     first = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [0.0, 1.0]])
     second = np.array([[1.0, 0.5, -0.25, 0.75]])
-    network = Network.dense([first, second], [np.array([0.0, 0.0, 0.0, -0.5]), np.zeros(1)])
+    network = Network.dense([first, second], [np.array([0.0, 0.0, 0.0, -0.5]), np.full(1, 0.25)])
     forms = {
         "affine1": LayerForm(Masked(np.array([[False, True]] * 4)), Free()),
         "affine2": LayerForm(Free(), Free()),
