@@ -48,6 +48,15 @@ def on_grid(low, high, step, least, most):
 
 
 @njit(cache=True, nogil=True)
+def cut_off(state, slope, intercept, low, high, step, least, most):
+    """Return whether a grid may cut activations off: tighter bounds then make better lines."""
+    if not step > 0.0:
+        return False
+    below, above = ends(state, slope, intercept, low, high)
+    return below < (least - INSIDE) * step or above > (most + INSIDE) * step
+
+
+@njit(cache=True, nogil=True)
 def moved(low, high, step, least, most):
     """Return the bounds of what a grid adds to a value in [low, high]."""
     bottom, top = on_grid(low, high, step, least, most)

@@ -7,6 +7,7 @@ import numpy as np
 from ..network import State
 from ..rounding import LARGEST, UNDERFLOW
 from .compiled import njit
+from .grid_lines import cut_off
 from .kernels import GUIDED, activate, gather, interval_stage
 from .packed import LOWER, UPPER
 from .substitute import TABLE, substitute
@@ -15,10 +16,26 @@ _RELU = int(State.RELU)
 
 
 @njit(cache=True, nogil=True)
+def _cut_off(net, n, low, high):
+    """Return whether a grid may cut a neuron's activations off."""
+    return cut_off(
+        net.state[n],
+        net.slope[n],
+        net.intercept[n],
+        low,
+        high,
+        net.step[n],
+        net.least[n],
+        net.most[n],
+    )
+
+
+@njit(cache=True, nogil=True)
 def _open_rows(net, k, low, high, live, live_count, wanted, cut, rows, signs):
     """List the rows of stage k to be substituted; return their number.
 
-    Both sides of unstable neurons; of the last stage the lower side of wanted rows below their cut.
+    Both sides of unstable neurons, and of those that a grid may cut off; of the last stage the
+    lower side of wanted rows below their cut.
     """
     begin, count = net.offset[k], 0
     last = k == net.sizes.shape[0] - 1
@@ -29,7 +46,9 @@ def _open_rows(net, k, low, high, live, live_count, wanted, cut, rows, signs):
             if wanted[r] and low[n] < cut[r]:
                 rows[count], signs[count] = c, -1.0
                 count += 1
-        elif net.state[n] == _RELU and low[n] < 0.0 and high[n] > 0.0:
+        elif (net.state[n] == _RELU and low[n] < 0.0 and high[n] > 0.0) or (
+            net.step[n] > 0.0 and _cut_off(net, n, low[n], high[n])
+        ):
             rows[count], signs[count] = c, 1.0
             rows[count + 1], signs[count + 1] = c, -1.0
             count += 2
@@ -94,6 +113,9 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
             )
             if not largest < LARGEST:
                 break
+            for c in range(live_count[k] if guide else 0):
+                if net.step[begin + live[begin + c]] > 0.0:
+                    share[begin + c] = 0.0  # that of another box; rounding blames no input
             count = _open_rows(
                 net, k, below, above, live, live_count, wanted[box], cut, rows, signs
             )
