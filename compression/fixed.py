@@ -9,7 +9,7 @@ larger the weights' step grows until it cannot.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from ..engine.network import (
     Sum,
 )
 from .calibrate import POWERS, activations
+from .exactness import EXACT, Grained
 from .form import Compressed, Grid, LayerForm, levels, numbers
 from .method import Fit, Int8
 from .plain import is_structural, narrow, plain_form, weighted, with_weight
@@ -36,27 +37,11 @@ from .quantize import MOST, largest
 
 Array = NDArray[np.float64]
 
-EXACT = 2.0**24
-"""Whole numbers below this, and all partial sums of them, are float32 numbers."""
-
 BIAS = 2**31 - 1
 """Largest magnitude of an int32 bias, as symmetric as the weights."""
 
 NARROWER = 3
 """How often a channel's step is halved in search of the least error of its weights."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grained:
-    """What a node's values are whole numbers of, and how many at most.
-
-    Attributes:
-        step: ``(size,)`` powers of two.
-        most: ``(size,)`` largest magnitude, in the values' own units.
-    """
-
-    step: Array
-    most: Array
 
 
 def fixed_point(network: Network, method: Int8) -> Compressed:
@@ -144,7 +129,7 @@ class _Build:
             self.renamed[node.name] = name
 
     def _check(self, node: Node, grain: Grained) -> None:
-        if not (grain.most >= EXACT * grain.step).any():
+        if grain.exact:
             return
         self.large.update(node.sources)
         if all(name in self.grids for name in node.sources):

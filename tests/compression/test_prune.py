@@ -188,8 +188,8 @@ def network_of(seed=0, sizes=(3, 12, 12, 2)):
 def test_training_keeps_the_share_and_comes_nearer_than_one_cut(scope):
     network = network_of()
     some, share = lesson(network), 0.5
-    schedule = Schedule(share, every=10, times=10)
-    trained = gradual(network, schedule, some, Training(steps=400, rate=3e-3), scope)
+    schedule = Schedule(share, every=5, times=10)
+    trained = gradual(network, schedule, some, Training(steps=160, rate=3e-3), scope)
     total = sum(layer.operator.weight.size for _, layer in affine_layers(network))
     zeros = sum((layer.operator.weight == 0).sum() for _, layer in affine_layers(trained.network))
     assert share * total - 3 <= zeros <= share * total

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from secateur.compression.calibrate import STEPS, Activation, cover
 from secateur.compression.compress import compress
-from secateur.compression.fixed import EXACT, fixed_point
+from secateur.compression.exactness import EXACT, lowest, rounding_layers
+from secateur.compression.fixed import fixed_point
 from secateur.compression.form import Fixed, Free, Grid, Half, affine_layers, levels
 from secateur.compression.method import Fit, Float16, Int8, Int8Weights, ProvedRanges, SeenRanges
 from secateur.compression.plain import narrow, weighted
@@ -121,6 +122,27 @@ def test_every_scale_is_a_power_of_two_and_sums_stay_exact(network, fit, proved)
         added = np.abs(levels(form.bias, layer.bias)).reshape(len(whole), -1)
         assert (sums[:, None] + added < EXACT).all()
     assert all((np.frexp(scale)[0] == 0.5).all() for scale in grids)
+    assert not rounding_layers(eight.network)
+
+
+@given(chains, st.integers(0, 2**32 - 1))
+def test_weights_moved_on_their_grids_are_found_where_they_may_round(network, seed):
+    fixed = fixed_point(network, Int8(seen(network))).network
+    rng = np.random.default_rng(seed)
+    node, layer = weighted(fixed)[-1]
+    bias = layer.bias.copy()
+    bias[rng.integers(bias.size)] += 2.0**24 * (np.abs(bias).max() + 1)
+    moved = fixed.with_layers({node.name: Affine(layer.operator, bias)})
+    assert node.name in rounding_layers(moved)
+    assert node.name in rounding_layers(narrow(network))
+
+
+@given(st.integers(-(2**30), 2**30), st.integers(-60, 60))
+def test_the_lowest_bit_of_a_number_is_its_step(whole, power):
+    step = lowest(np.array([whole * 2.0**power]))[0]
+    if whole:
+        assert whole * 2.0**power % step == 0
+        assert whole * 2.0**power % (2 * step) != 0
 
 
 @given(chains)
