@@ -126,6 +126,8 @@ def _form(stored: StoredHalf | StoredGrid | None, values: Array, run: int) -> Va
         case StoredGrid(scale=scale, kind=kind):
             most = INT8 if kind == "int8" else INT32
             each = np.repeat(scale, run) if scale.size > 1 or run == values.size else scale
+            if each.size not in (1, len(values)):  # of another array of the same numbers
+                return None
             grid = Grid(each, -most - 1, most)
             # All numbers but the least have a negative: without it the grid is symmetric.
             return grid if (levels(grid, values) == -most - 1).any() else replace(grid, low=-most)
