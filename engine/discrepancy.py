@@ -37,7 +37,10 @@ LESS = 1.0 - 4.0 * UNIT
 """Factor that makes a computed square root a lower bound."""
 
 STRIDE = 64
-"""Boxes of a steady search between two looks at the clock."""
+"""Boxes of a steady search between two looks at the clock, at most."""
+
+WORK = 2**21
+"""Weights times boxes between them: large networks take long for a box."""
 
 
 class Norm(StrEnum):
@@ -118,14 +121,15 @@ def discrepancy(
     question = ask(within(first, second, region, 0), [first, second])
     goal = _Extremes(question, first.size_out, gap, floor, begun + effort.seconds, aim)
     limits = Limits(workers=effort.workers)
+    stride = max(1, min(STRIDE, WORK // max(1, question.network.parameters)))
     if aim.steady:
-        limits = replace(limits, batch=4 * STRIDE)
+        limits = replace(limits, batch=4 * stride)
     search = Search(bounder(question, effort.workers), goal, limits)
     # Before anything can break off: what is no box of the search counts as proved.
     search.start(region.lower[None], region.upper[None], goal.asked[None])
     try:
         goal.sample(np.random.default_rng(effort.seed))
-        _run(search, effort.boxes, begun + effort.seconds, aim.steady)
+        _run(search, effort.boxes, begun + effort.seconds, stride if aim.steady else 0)
     except KeyboardInterrupt:
         search.interrupted = True
     try:
@@ -138,15 +142,15 @@ def discrepancy(
     return Discrepancy(outputs, norms, search.bounded, seconds, closed, search.interrupted, leads)
 
 
-def _run(search: Search, boxes: float, deadline: float, steady: bool) -> None:
-    """Bound and bisect; a steady search measures no time, and looks at the clock now and then."""
-    if not steady:
+def _run(search: Search, boxes: float, deadline: float, stride: int) -> None:
+    """Bound and bisect; with a stride, look at the clock after so many boxes alone."""
+    if not stride:
         search.run(boxes, deadline)
         return
     before = -1
     while before < search.bounded < boxes and time.monotonic() <= deadline:
         before = search.bounded
-        search.run(min(boxes, before + STRIDE))
+        search.run(min(boxes, before + stride))
         if search.interrupted:
             return
 
