@@ -85,8 +85,8 @@ class Setting:
             "float16": Float16(),
             "int8 weights": Int8Weights(),
             "int8": Int8(SeenRanges(points)),
-            "rank 40": LowRank(40),
-            "rank 25": LowRank(25),
+            "rank 20": LowRank(20),
+            "rank 10": LowRank(10),
         }
         return kinds[self.name]
 
@@ -99,8 +99,8 @@ NAMES = (
     "float16",
     "int8 weights",
     "int8",
-    "rank 40",
-    "rank 25",
+    "rank 20",
+    "rank 10",
 )
 SETTINGS = tuple(Setting(region, name) for region in REGIONS for name in NAMES)
 
