@@ -143,15 +143,18 @@ def discrepancy(
 
 
 def _run(search: Search, boxes: float, deadline: float, stride: int) -> None:
-    """Bound and bisect; with a stride, look at the clock after so many boxes alone."""
+    """Bound and bisect; with a stride, look at the clock after so many boxes alone.
+
+    The first of these are bounded however late it is: without them nothing at all is proved.
+    """
     if not stride:
         search.run(boxes, deadline)
         return
     before = -1
-    while before < search.bounded < boxes and time.monotonic() <= deadline:
+    while before < search.bounded < boxes:
         before = search.bounded
-        search.run(min(boxes, before + stride))
-        if search.interrupted:
+        search.run(min(boxes, before + stride if before else 1))
+        if search.interrupted or time.monotonic() > deadline:
             return
 
 
