@@ -16,6 +16,7 @@ from ..engine.formats import load, save
 from ..engine.formats.decimals import exact
 from ..engine.formats.files import read_bytes, replace_with
 from ..engine.network import Layer, Network, State
+from ..slicing.database import is_begun
 from ..slicing.family import Family, Mark
 from ..slicing.family_file import load_family
 from ..slicing.stored import Stored
@@ -82,7 +83,9 @@ def run(order: Order, options: Options) -> Exit:
     if goal is Goal.PROOF:
         return _proof(order, options, began)
     said: Record = {"cell": None, "mark": None, "region": None}
-    if not is_family(order.source):
+    if is_begun(order.source):
+        data, network, said = _compressed(order, goal)
+    elif not is_family(order.source):
         if order.cell is not None or order.at is not None:
             raise InputError(
                 f"{order.source}: this is one network: --cell and --at are of families"
@@ -115,6 +118,34 @@ def run(order: Order, options: Options) -> Exit:
     part = "" if said["cell"] is None else f", cell {said['cell']} ({said['mark']})"
     terminal.say(f"{order.output}: {len(data)} bytes of {goal}, from {order.source}{part}")
     return Exit.DONE
+
+
+def _compressed(order: Order, goal: Goal) -> tuple[bytes, Network, Record]:
+    """Return the file of the compressed network that a store has of a cell."""
+    from ..compression.files import save_compressed
+    from ..compression.packed import unpack
+    from ..slicing.pipeline import COMPRESSED
+    from ..slicing.pipeline_family import begun
+
+    if goal is not Goal.ONNX:
+        raise InputError(f"{order.source}: compressed networks are exported to .onnx, not {goal}")
+    with Stored(order.source) as stored:
+        base = begun(stored)
+        cell = _cell(order, base)
+        if cell is None:
+            raise InputError(f"{order.source}: name a cell by --cell or --at")
+        if COMPRESSED not in stored.names(cell):
+            raise InputError(
+                f"{order.source}: cell {cell} has no compressed network: slice with --compress, or "
+                "export the small one from the family"
+            )
+        packed = unpack(stored.blob(cell, COMPRESSED), f"{order.source}, cell {cell}")
+    with TemporaryDirectory(prefix="secateur-") as folder:
+        path = Path(folder) / "network.onnx"
+        save_compressed(packed, path)
+        data = read_bytes(path)
+    where = region_record(base.region(cell), base.base)
+    return data, packed.network, {"cell": cell, "mark": "compressed", "region": where}
 
 
 def _proof(order: Order, options: Options, began: float) -> Exit:

@@ -27,6 +27,7 @@ from .options import Exit, Options, Side
 from .record import Record, envelope, versions, write_record
 from .simplify import region_of
 from .slice_job import Cuts, Spend, said_of
+from .slice_press import Press
 from .slice_progress import Meter, watched
 from .slice_record import Gathered, family_record, output_record, tell
 from .slice_words import Stage as Depth
@@ -52,6 +53,7 @@ class Order:
         units: of the region's limits.
         stage: how far cells go.
         spend: how much to spend, and who works.
+        press: what cells lose with loss.
         cells: which of them to work on.
         shard: which part of them.
         store: where outcomes go; None for beside the family.
@@ -68,6 +70,7 @@ class Order:
     units: Side = Side.NETWORK
     stage: Depth = Depth.SIMPLIFY
     spend: Spend = field(default_factory=Spend)
+    press: Press = field(default_factory=Press)
     cells: str = "all"
     shard: Shard = field(default_factory=Shard)
     store: Path | None = None
@@ -101,7 +104,8 @@ def run(order: Order, options: Options) -> Exit:
             output = output_record(order.output, data)
         asked = job.asked()
         done = int((found.left[asked] >= 0).sum())
-        end = Exit.DONE if done == len(asked) else Exit.UNKNOWN
+        short = found.lossy.failed  # cells whose repair did not come as far as it was asked to
+        end = Exit.DONE if done == len(asked) and not short else Exit.UNKNOWN
         record = envelope(
             "slice",
             options,
@@ -159,7 +163,10 @@ def _job(order: Order, options: Options, terminal: Terminal) -> Job:
             "away, or take --stage simplify"
         )
     region = region_of(order.region, network, order.units)
-    recipe = order.spend.recipe(network, aim, stage, proof=order.proof, seed=options.seed)
+    lossy = order.press.lossy(region)
+    recipe = order.spend.recipe(
+        network, aim, stage, proof=order.proof, seed=options.seed, lossy=lossy
+    )
     lent = order.kept if order.resume else None
     seconds = None if options.timeout is None else CUT_SHARE * options.timeout
     with terminal.progress("cells"):
@@ -171,7 +178,7 @@ def _job(order: Order, options: Options, terminal: Terminal) -> Job:
             "anew with more time"
         )
     some = chosen(order.cells, slices.count, options.seed)
-    said = said_of(order.wish, aim, stage, order.cuts)
+    said = said_of(order.wish, aim, stage, order.cuts, lossy)
     return Job(recipe, slices, some, order.kept, order.shard, order.resume, order.retry, said)
 
 
@@ -206,6 +213,7 @@ def one_cell(order: Order, seed: int) -> str:
         "--lines": wish.lines.value,
         "--effort": spend.amount.value,
         "--seconds": spend.seconds,
+        **order.press.words(),
         "--seed": seed,
     }
     said = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, TypeVar
 
+from ..compression.method import Method
 from ..engine.errors import InputError
 from ..engine.formats import load
 from ..engine.formats.regions import parse_region
@@ -16,6 +17,7 @@ from ..engine.network import Network
 from ..engine.region import Region
 from ..slicing.family import Family
 from ..slicing.key import Shard
+from ..slicing.lossy import Lossy
 from ..slicing.pipeline import Stage
 from ..slicing.pipeline_cells import chosen
 from ..slicing.pipeline_family import family_from
@@ -43,6 +45,8 @@ def slice(  # noqa: A001 - the verb's name
     stage: Literal["phases", "simplify"] = "simplify",
     effort: Literal["quick", "usual", "long"] = "usual",
     seconds: float | None = None,
+    compress: Method | None = None,
+    repair: Number | None = None,
     workers: int = 0,
     ray: str | None = None,
     cells: str = "all",
@@ -68,6 +72,8 @@ def slice(  # noqa: A001 - the verb's name
         stage: whether cells lose their phases alone, or all that what is kept allows.
         effort: work to spend on a cell.
         seconds: wall time for a cell alone; that of the effort where absent.
+        compress: a method of compression for each cell's small network, kept in the store.
+        repair: with that, the distance from the small network that is to be proved of it.
         workers: processes; 0 works in this one. A script that asks for some has to begin its work
             under ``if __name__ == "__main__":``, as `multiprocessing` needs it.
         ray: address of a Ray cluster to work on instead.
@@ -95,13 +101,17 @@ def slice(  # noqa: A001 - the verb's name
     cuts = Cuts(None if grid is None else tuple(grid), adaptive)
     spend = Spend(_one(Amount, effort, "effort"), seconds, workers, ray)
     aim, depth = wish.aim(net), _one(Stage, stage, "stage")
+    if compress is None and repair is not None:
+        raise InputError(f"repair {repair}: is of compressed cells; give a method by compress too")
+    near = None if repair is None else tolerance_of(str(repair), "repair")
+    lossy = None if compress is None else Lossy(compress, near)
     if depth is Stage.PHASES and not wish.equal:
         raise InputError("stage 'phases': it keeps every output as it is: take 'simplify' for more")
     with TemporaryDirectory(prefix="secateur-") as folder:
         path = Path(folder) / "cells" if store is None else Path(store)
         slices = cuts.slices(net, box, path if resume else None, workers)
-        recipe = spend.recipe(net, aim, depth, proof=proof, seed=seed)
-        some, said = chosen(cells, slices.count, seed), said_of(wish, aim, depth, cuts)
+        recipe = spend.recipe(net, aim, depth, proof=proof, seed=seed, lossy=lossy)
+        some, said = chosen(cells, slices.count, seed), said_of(wish, aim, depth, cuts, lossy)
         part = Shard() if shard is None else Shard.parse(shard)
         job = Job(recipe, slices, some, path, part, resume, retry, said)
         _, base = begin(job, spend.pool(), progress or (lambda ended: None))

@@ -13,6 +13,7 @@ from ..redundancy.aim import Aim
 from ..slicing.adaptive import Until, adaptive
 from ..slicing.cover import cover
 from ..slicing.database import is_begun
+from ..slicing.lossy import Lossy
 from ..slicing.pipeline import Recipe, Stage
 from ..slicing.pipeline_family import begun
 from ..slicing.pools import Pool
@@ -157,7 +158,16 @@ class Spend:
         """How many processes of this machine work, 0 for none but this one."""
         return min(32, cores()) if self.workers is None else self.workers
 
-    def recipe(self, network: Network, aim: Aim, stage: Stage, *, proof: bool, seed: int) -> Recipe:
+    def recipe(
+        self,
+        network: Network,
+        aim: Aim,
+        stage: Stage,
+        *,
+        proof: bool,
+        seed: int,
+        lossy: Lossy | None = None,
+    ) -> Recipe:
         """Return what is done to each cell.
 
         Raises:
@@ -166,7 +176,7 @@ class Spend:
         seconds = SECONDS[self.amount] if self.seconds is None else self.seconds
         boxes = BOXES[stage][self.amount]
         alone = stage is Stage.PHASES and self.amount is Amount.LONG
-        return Recipe(network, aim, stage, boxes, seconds, proof, seed, alone)
+        return Recipe(network, aim, stage, boxes, seconds, proof, seed, alone, lossy)
 
     def pool(self) -> Callable[[Work], Pool]:
         """Return what opens the workers."""
@@ -186,10 +196,13 @@ class Spend:
         return processes(work, self.crew)
 
 
-def said_of(wish: Wish, aim: Aim, stage: Stage, cuts: Cuts) -> dict[str, Json]:
+def said_of(
+    wish: Wish, aim: Aim, stage: Stage, cuts: Cuts, lossy: Lossy | None = None
+) -> dict[str, Json]:
     """Return what a family says of itself; the same run says the same words."""
     alone = stage is Stage.PHASES
-    return {
+    pressed: dict[str, Json] = {} if lossy is None else {"compression": lossy.words()}
+    return pressed | {
         "cut": cuts.words(),
         "stage": stage.value,
         "keep": "outputs" if alone else wish.keep.value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import slice_words, words
+from . import compress_words, slice_words, words
 from .options import Amount, Choosing, Device, Keep, Line, Side
 from .words import options_of
 
@@ -32,6 +32,10 @@ def slice_(
     stage: slice_words.How = slice_words.Stage.SIMPLIFY,
     effort: slice_words.Work = Amount.USUAL,
     seconds: slice_words.Seconds = None,
+    compress: slice_words.Compress = None,
+    share: compress_words.Share = None,
+    rank: compress_words.Rank = None,
+    repair: slice_words.Repair = None,
     workers: slice_words.Workers = None,
     ray: slice_words.Ray = None,
     cells: slice_words.Some = "all",
@@ -53,6 +57,7 @@ def slice_(
     from .aim import Wish, tolerance_of
     from .slice import Order, run
     from .slice_job import Cuts, Spend
+    from .slice_press import Press
 
     wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines)
     job = Order(
@@ -64,6 +69,7 @@ def slice_(
         units=units,
         stage=stage,
         spend=Spend(effort, seconds, workers, ray),
+        press=Press(compress, share, rank, repair),
         cells=cells,
         shard=Shard() if shard is None else Shard.parse(shard),
         store=store,

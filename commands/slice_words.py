@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .compress_words import Way
 from .options import Amount
 
 
@@ -50,6 +51,22 @@ How = Annotated[
 Work = Annotated[Amount, typer.Option(help="Work to spend on a cell.")]
 Seconds = Annotated[
     float | None, typer.Option(metavar="S", help="Wall time for a cell alone, seconds.")
+]
+Compress = Annotated[
+    Way | None,
+    typer.Option(
+        metavar="METHOD",
+        help="Compress each cell's small network too, by a method of secateur compress; ranges of "
+        "int8 are proved over the cell.",
+    ),
+]
+Repair = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EPS",
+        help="Repair each compressed network until it is proved to be so near to the small one, "
+        "network output units.",
+    ),
 ]
 Workers = Annotated[
     int | None,

@@ -150,7 +150,32 @@ def _facts(part: Part, network: Part, region: Part) -> list[Block]:
         said = f"{thousands(proofs.count('written'))} written"
         said += "".join(f"; {thousands(count)} not: {why}" for why, count in reasons.items())
         facts.append(("certificates", said))
+    if part.has("compression"):
+        facts += _pressed(part.part("compression"))
     return [Facts(tuple(facts)), region_table(region)]
+
+
+def _pressed(part: Part) -> list[tuple[str, str]]:
+    """Return the facts about compressed cells."""
+    cells = part.count("cells")
+    size = f"{plural(part.count('bytes'), 'byte')} in packed files of {plural(cells, 'cell')}"
+    facts = [("compression", f"{part.words('method')}: {size}")]
+    for title, name in (
+        ("error bound of the family, from the small networks", "proved"),
+        ("error bound of the family, from the original", "distance"),
+        ("bound before repair", "before"),
+    ):
+        bound = part.maybe(name, part.number)
+        facts.append((title, "none for every cell" if bound is None else f"{bound:.6g}"))
+    facts.append(("largest distance met", f"{part.number('attained'):.6g}"))
+    if part.has("tolerance"):
+        within, failed = part.count("within"), part.limits("failed")
+        said = f"to {part.words('tolerance')}: {thousands(within)} of {plural(cells, 'cell')}"
+        if failed:
+            said += f"; not cells {', '.join(f'{one:.0f}' for one in failed[:50])}"
+            said += ", and more" if part.count("failures") > 50 else ""
+        facts.append(("repaired", said))
+    return facts
 
 
 def _alone(part: Part) -> tuple[Section, ...]:

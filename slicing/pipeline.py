@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ..compression.packed import pack
 from ..engine.errors import InputError, UnsupportedError
 from ..engine.network import Affine, Network
 from ..engine.region import Region
@@ -27,6 +28,7 @@ from ..redundancy.plan import Plan, simplify
 from ..redundancy.relus import activations
 from .codes import record
 from .figures import figures_of
+from .lossy import Lossy, lose
 from .phases import Effort, decide_cells
 from .phases_found import CellPhases
 from .undecided import LARGEST
@@ -53,8 +55,14 @@ FURTHER = 8
 """So many times the sub-boxes where neurons that stay open would be searched for alone: one round
 more while cells are bounded together costs a quarter of that, and proves as much."""
 
+LOSSY_SHARE = 0.5
+"""Part of a cell's time for compression and repair, where they are asked for."""
+
 PROOF, WRITTEN = "proof", "network.onnx"
 """The blobs of a cell with a certificate, and the file that it speaks of beside the original's."""
+
+COMPRESSED = "network.sec"
+"""The blob of a cell that is compressed: the packed file."""
 
 
 class Stage(StrEnum):
@@ -79,10 +87,11 @@ class Recipe:
         proof: whether each cell gets a certificate.
         seed: of all randomness.
         alone: whether each cell's open phases are searched for by themselves, where phases are all.
+        lossy: what cells lose with loss, after all that; None for nothing.
 
     Raises:
-        InputError: a certificate of phases alone, or of a network without a file; no time; a
-            hidden layer to be kept.
+        InputError: a certificate or a compression of phases alone, or a certificate of a network
+            without a file; no time; a hidden layer to be kept.
         UnsupportedError: layers that are too large to be written as matrices.
     """
 
@@ -94,6 +103,7 @@ class Recipe:
     proof: bool = False
     seed: int = 0
     alone: bool = False
+    lossy: Lossy | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.seconds < float("inf"):
@@ -105,6 +115,8 @@ class Recipe:
             )
         if self.alone and self.stage is Stage.SIMPLIFY:
             raise InputError("simplifying searches each cell alone as it is: leave `alone` away")
+        if self.lossy is not None and self.stage is Stage.PHASES:
+            raise InputError("compression is of simplified networks: take the stage simplify too")
         if self.proof and self.stage is Stage.PHASES:
             raise InputError("certificates are of simplified networks: take the stage simplify too")
         layers = [node.layer for node in self.network.nodes if isinstance(node.layer, Affine)]
@@ -123,7 +135,8 @@ class Recipe:
         file = self.network.origin.digest if self.proof else None
         options: dict[str, Json] = {"stage": self.stage.value, **words, "boxes": self.boxes}
         options |= {"proof": self.proof, "file": file, "seed": self.seed}
-        return options | ({"alone": True} if self.alone else {})
+        options |= {"alone": True} if self.alone else {}
+        return options | ({} if self.lossy is None else {"lossy": self.lossy.words()})
 
     @property
     def one_by_one(self) -> bool:
@@ -191,7 +204,7 @@ def searched(recipe: Recipe, draft: Draft) -> Draft:
 
 def simplified(recipe: Recipe, draft: Draft) -> Draft:
     """Return the draft without all that the guarantee lets go; open phases are searched first."""
-    share = 1.0 - PROOF_SHARE if recipe.proof else 1.0
+    share = (1.0 - PROOF_SHARE if recipe.proof else 1.0) * (1.0 - _lossy_share(recipe))
     effort = phase.Effort(
         seconds=share * recipe.seconds,
         patience=PATIENCE,
@@ -217,7 +230,7 @@ def certified(recipe: Recipe, draft: Draft) -> Draft:
         try:
             save(draft.plan.network, path)
             rng = np.random.default_rng(recipe.seed)
-            seconds = PROOF_SHARE * recipe.seconds
+            seconds = PROOF_SHARE * (1.0 - _lossy_share(recipe)) * recipe.seconds
             made = certify(draft.plan, load_network(path), seconds, rng)
         except UnsupportedError as error:
             return replace(draft, words={**draft.words, "proof": f"{error}"})
@@ -229,6 +242,23 @@ def certified(recipe: Recipe, draft: Draft) -> Draft:
     return replace(draft, words={**draft.words, "proof": ""}, blobs=blobs)
 
 
+def lost(recipe: Recipe, draft: Draft) -> Draft:
+    """Return the draft with its network compressed and repaired, or why it is not."""
+    assert draft.plan is not None
+    assert recipe.lossy is not None
+    seconds = LOSSY_SHARE * recipe.seconds
+    try:
+        found = lose(draft.plan.network, draft.region, recipe.lossy, seconds, recipe.seed)
+    except (InputError, UnsupportedError) as error:
+        return replace(draft, words={**draft.words, "lossy": {"reason": f"{error}"}})
+    blobs = {**draft.blobs, COMPRESSED: pack(found.compressed)}
+    return replace(draft, words={**draft.words, "lossy": found.words()}, blobs=blobs)
+
+
+def _lossy_share(recipe: Recipe) -> float:
+    return 0.0 if recipe.lossy is None else LOSSY_SHARE
+
+
 def steps_of(recipe: Recipe) -> tuple[tuple[str, Step], ...]:
     """Return what each cell goes through after its phases, by name and in order."""
     steps: list[tuple[str, Step]] = []
@@ -238,6 +268,8 @@ def steps_of(recipe: Recipe) -> tuple[tuple[str, Step], ...]:
         steps.append(("simplify", simplified))
     if recipe.proof:
         steps.append(("proof", certified))
+    if recipe.lossy is not None:
+        steps.append(("compress", lost))
     return tuple(steps)
 
 

@@ -145,6 +145,10 @@ class Stored:
                 yield self._row(row, blobs.get(row[0], {}))
             start = page[-1][0] + 1
 
+    def names(self, cell: int) -> tuple[str, ...]:
+        """Return the names of a cell's blobs."""
+        return tuple(self._blobs(cell, cell).get(cell, {}))
+
     def blob(self, cell: int, name: str) -> bytes:
         """Return a cell's bytes of this name, as they were given.
 

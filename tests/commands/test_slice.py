@@ -364,3 +364,34 @@ def test_a_bar_shows_what_comes_in(monkeypatch):
     said = terminal.err.file.getvalue()
     assert "workers begin" in said
     assert "1/4 cells, 50.0 % of neurons removed" in said
+
+
+def test_cells_are_compressed_and_repaired_with_a_bound_that_holds(sliced, call, here):
+    words = ("--effort", "quick", "--seconds", 60, "--cells", "5-6", "--compress", "int8")
+    code, record, said = sliced(*words, "--repair", "5", "--report", "cells.html")
+    pressed = record["compression"]
+    assert pressed["cells"] == 2
+    assert (code == 0) == (pressed["failures"] == 0)
+    assert pressed["attained"] <= pressed["proved"] <= max(5, pressed["before"])
+    assert "Compressed: 2 cells" in said
+    assert "error bound of the family" in Path("cells.html").read_text()
+    family, network = load_family("family"), ENTRY.network()
+    for cell in (5, 6):
+        assert call("export", "family.cells", "--cell", cell, "-o", f"{cell}.onnx", "-q") == 0
+        some = points(family, cell, 2000)
+        small, original = secateur.load(f"{cell}.onnx"), network.evaluate(some)
+        assert np.abs(small.evaluate(some) - original).max() <= pressed["distance"]
+
+
+def test_compression_of_cells_is_asked_for_in_full(call, here, capsys):
+    words = ("slice", NET, "--region", BOX, "--grid", "2,2,2", "-o", "family")
+    for more, why in {
+        ("--repair", "0.1"): "by --compress too",
+        ("--share", "0.5"): "by --compress too",
+        ("--compress", "magnitude"): "--share",
+        ("--compress", "int8", "--repair", "0"): "above 0",
+        ("--compress", "int8", "--repair", "x"): "--repair",
+        ("--compress", "int8", "--stage", "phases"): "stage simplify",
+    }.items():
+        assert call(*words, *more) == 2
+        assert why in capsys.readouterr().err
