@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.answer import Effort as Search
-from ..engine.bounds.linear import linear
 from ..engine.errors import UnsupportedError
 from ..engine.formats import load, save
 from ..engine.formats.files import read_bytes, replace_with
 from ..engine.network import Network, Piecewise, State
 from ..engine.region import Region
-from ..engine.rounding import float_above, float_below
+from ..engine.rounding import float_above
 from ..redundancy.aim import Aim
+from ..redundancy.chain import chained
 from ..redundancy.effect import Effect
 from ..redundancy.fold import fold
 from ..redundancy.guarantee import Outputs
@@ -224,14 +224,14 @@ def _saved(plan: Plan, draft: Path) -> Plan:
             raise
     else:
         return plan
-    chained = _chained(plan)
+    inline = chained(plan)
     try:
-        save(chained.network, draft)
+        save(inline.network, draft)
     except UnsupportedError:
         if not plan.removals:
             raise
     else:
-        return chained
+        return inline
     alone = replace(
         plan,
         removals=(),
@@ -240,26 +240,9 @@ def _saved(plan: Plan, draft: Path) -> Plan:
         linearised=plan.phases.linearised(),
         room=Fraction(0),
     )
-    chained = _chained(alone)
-    save(chained.network, draft)
-    return chained
-
-
-def _chained(plan: Plan) -> Plan:
-    """Return the plan folded so that its network is a chain of layers."""
-    region, original = plan.phases.region, plan.phases.network
-    bounds = linear(plan.linearised, region.lower[None], region.upper[None])
-    masks = {}
-    for node in plan.linearised.piecewise:
-        layer, first = node.layer, original.by_name[node.name].layer
-        assert isinstance(layer, Piecewise)
-        assert isinstance(first, Piecewise)
-        low = bounds[node.sources[0]][0][0]
-        # Where phases alone were removed, their proofs hold of this network too.
-        proved = first.state == State.RELU if not plan.removals else np.zeros(node.size, np.bool_)
-        masks[node.name] = (layer.state == State.IDENTITY) & (proved | (low >= 0.0))
-    folded = fold(plan.linearised, region, float_below(plan.room), masks, chain=True)
-    return replace(plan, fold=folded, chain=True)
+    inline = chained(alone)
+    save(inline.network, draft)
+    return inline
 
 
 def _costs(plan: Plan, rng: np.random.Generator) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ from ..engine.network import Affine, Network
 from ..engine.region import Region
 from ..redundancy import phase
 from ..redundancy.aim import Aim
+from ..redundancy.chain import chained
 from ..redundancy.guarantee import Outputs, SameBest
 from ..redundancy.known import Known, KnownLayer, known_of
 from ..redundancy.plan import Plan, simplify
@@ -248,7 +249,8 @@ def lost(recipe: Recipe, draft: Draft) -> Draft:
     assert recipe.lossy is not None
     seconds = LOSSY_SHARE * recipe.seconds
     try:
-        found = lose(draft.plan.network, draft.region, recipe.lossy, seconds, recipe.seed)
+        small = chained(draft.plan).network  # bounds of two chains are far tighter than of graphs
+        found = lose(small, draft.region, recipe.lossy, seconds, recipe.seed)
     except (InputError, UnsupportedError) as error:
         return replace(draft, words={**draft.words, "lossy": {"reason": f"{error}"}})
     blobs = {**draft.blobs, COMPRESSED: pack(found.compressed)}

@@ -125,8 +125,8 @@ def test_what_a_nnet_file_cannot_hold_is_left_out_and_said(net, simplified, monk
     """A linear unit that sees numbers of both signs is no ReLU."""
     from secateur.commands import cut as cutting
 
-    chained = cutting._chained
-    monkeypatch.setattr(cutting, "_chained", lambda plan: plan if plan.removals else chained(plan))
+    chained = cutting.chained
+    monkeypatch.setattr(cutting, "chained", lambda plan: plan if plan.removals else chained(plan))
     monkeypatch.setattr(
         Plan,
         "network",
