@@ -20,6 +20,8 @@ from .reports.cuts import Seen, simplified
 from .reports.described import described
 from .reports.examined import examined
 from .reports.figures import BAR, bar, stack
+from .reports.forgotten import forgot
+from .reports.forgotten_regions import disagreed
 from .reports.markdown import markdown
 from .reports.page import page
 from .reports.paper import paper, writer
@@ -50,6 +52,7 @@ __all__ = [
     "thousands",
     "write_batch_report",
     "write_compress_report",
+    "write_forget_report",
     "write_repair_report",
     "write_report",
     "write_slice_report",
@@ -75,6 +78,8 @@ EDITIONS = {
     "merge": 1,
     "compress": 1,
     "repair": 1,
+    "exemplars": 1,
+    "disagreement": 1,
 }
 """The records that a report is made of, and the version of their schema that is read."""
 
@@ -183,6 +188,10 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [compressed(run)]
         case "repair":
             return [repaired(run)]
+        case "exemplars":
+            return [forgot(run)]
+        case "disagreement":
+            return [disagreed(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -266,6 +275,19 @@ def write_compress_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of `compress`.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_forget_report(path: Path, record: Record) -> None:
+    """Write the report of what compression forgot, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of a verb of `forget`.
 
     Raises:
         FileError: it cannot be written.
