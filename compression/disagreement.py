@@ -113,12 +113,12 @@ class Disagreement:
     @property
     def least(self) -> float:
         """The share that differs is at least this; rounded down."""
-        return float_below(self.differ)
+        return float_below(self.differ) + 0.0  # no -0.0
 
     @property
     def most(self) -> float:
         """The share that differs is at most this; rounded up."""
-        return float_above(1 - self.agree)
+        return float_above(1 - self.agree) + 0.0
 
 
 def disagreement(

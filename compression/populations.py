@@ -164,7 +164,8 @@ def dense(hidden: Sequence[int], data: Dataset) -> Network:
     weights = [np.zeros((rows, size)) for size, rows in itertools.pairwise(sizes)]
     for weight in weights:
         weight[0, 0], weight[-1, -1] = 1.0, 2.0  # weights, not the form of a layer
-    return Network.dense(weights, [np.zeros(len(weight)) for weight in weights])
+    origin = Origin(f"dense networks {'-'.join(map(str, sizes))}")
+    return Network.dense(weights, [np.zeros(len(weight)) for weight in weights], origin)
 
 
 def member_seed(plan: Plan, level: Level, member: int) -> int:
