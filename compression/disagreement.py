@@ -91,7 +91,7 @@ class Disagreement:
         lower, upper: ``(boxes, inputs)`` the boxes that are not; parts of them may be in the
             shares.
         changes: the share proved to change from a class to another one, ``{(from, to): share}``,
-            on whole boxes where both are known.
+            where both are known; the largest first.
         bounded: boxes that were bounded.
         seconds: wall time spent.
         interrupted: whether it was broken off from the keyboard.
@@ -159,13 +159,20 @@ def disagreement(
     differing, agreeing = _joined(goal.differing, region), _joined(goal.agreeing, region)
     shares = [box_shares(region, one.lower, one.upper) for one in (differing, agreeing)]
     differ, agree = (one.total for one in shares)
+    changes = _changes(differing, shares[0])
     parts = [part for part in search.open_boxes() if len(part)]
     left = Boxes.join(parts) if parts else None
     if left is not None and not search.interrupted:
         spent = time.monotonic() - begun
         limit = np.inf if np.isinf(spending.seconds) else time.monotonic() + max(0.5 * spent, 0.5)
-        more = settled_by_planes(left, region, bounds, goal.margins, spending.workers, limit)
-        differ, agree = differ + more[0], agree + more[1]
+        for chosen, share in settled_by_planes(
+            left, region, bounds, goal.margins, spending.workers, limit
+        ).items():
+            if chosen[0] == chosen[1]:
+                agree += share
+            else:
+                differ += share
+                changes[chosen] = changes.get(chosen, Fraction(0)) + share
     empty = np.zeros((0, region.size))
     return Disagreement(
         region,
@@ -176,7 +183,7 @@ def disagreement(
         agreeing,
         empty if left is None else left.lower,
         empty if left is None else left.upper,
-        _changes(differing, shares[0]),
+        dict(sorted(changes.items(), key=lambda item: (-item[1], item[0]))),
         search.bounded,
         time.monotonic() - begun,
         search.interrupted,
@@ -316,8 +323,7 @@ def _changes(differing: Settled, shares: Shares) -> dict[tuple[int, int], Fracti
     for box in chosen:
         key = int(differing.first[box]), int(differing.second[box])
         found[key] = found.get(key, 0) + shares.inside[box]
-    order = sorted(found, key=lambda key: (-found[key], key))
-    return {key: Fraction(found[key], shares.denominator) for key in order}
+    return {key: Fraction(count, shares.denominator) for key, count in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

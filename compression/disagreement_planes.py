@@ -52,8 +52,10 @@ def settled_by_planes(
     margins: Margins,
     workers: int = 1,
     deadline: float = np.inf,
-) -> tuple[Fraction, Fraction]:
-    """Return the shares of a region, within open boxes, proved to differ and to agree.
+) -> dict[Chosen, Fraction]:
+    """Return the shares of a region, within open boxes, where both classes are proved.
+
+    They are given for each pair of classes, of the first network and of the second.
 
     Args:
         boxes: no two of which share an inner point; open are the classes that are possible, those
@@ -66,7 +68,7 @@ def settled_by_planes(
     """
     widths = (boxes.upper - boxes.lower)[:, region.upper > region.lower]
     order = np.argsort(-widths.prod(axis=1), kind="stable")
-    differ, agree = Fraction(0), Fraction(0)
+    found: dict[Chosen, Fraction] = {}
     every = np.array(list(margins.rows), dtype=np.int64)
     cut = np.full(len(every), np.inf)
     with ThreadPoolExecutor(workers) as pool:
@@ -78,11 +80,15 @@ def settled_by_planes(
             for (lead, other), row in margins.rows.items():
                 wanted[:, row] = part.open[:, lead] & part.open[:, other]
             planes = bounder.bound(part.lower, part.upper, part.stable, wanted, cut, pool)
-            found = [_Box(part, planes, margins, at).pieces() for at in range(len(part))]
             shares = box_shares(region, part.lower, part.upper)
-            differ += shares.parts([one for one, _ in found])
-            agree += shares.parts([two for _, two in found])
-    return differ, agree
+            counts: dict[Chosen, int] = {}
+            for at in range(len(part)):
+                for chosen, sure in _Box(part, planes, margins, at).pieces().items():
+                    counts[chosen] = counts.get(chosen, 0) + shares.part(at, sure)
+            for chosen, count in counts.items():
+                share = Fraction(count, shares.denominator << GRAIN)
+                found[chosen] = found.get(chosen, Fraction(0)) + share
+    return found
 
 
 class _Box:
@@ -96,19 +102,13 @@ class _Box:
         self._first = [one for one in possible if one < margins.outputs]
         self._second = [one for one in possible if one >= margins.outputs]
 
-    def pieces(self) -> tuple[int, int]:
-        """Return at least what share of the box differs, and agrees, in steps of ``2**-GRAIN``."""
-        differ = agree = 0
+    def pieces(self) -> dict[Chosen, int]:
+        """Return at least what share of the box has which classes, in steps of ``2**-GRAIN``."""
         if len(self._first) * len(self._second) > CHOICES:
-            return 0, 0
+            return {}
+        pairs = product(self._first, self._second)
         size = self._margins.outputs
-        for one, two in product(self._first, self._second):
-            sure = self._sure(one, two)
-            if one == two - size:
-                agree += sure
-            else:
-                differ += sure
-        return differ, agree
+        return {(one, two - size): sure for one, two in pairs if (sure := self._sure(one, two))}
 
     def _sure(self, one: int, two: int) -> int:
         """Return at least what share of the box is where the networks choose these classes."""

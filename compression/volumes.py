@@ -44,16 +44,15 @@ class Shares:
         """The share of all boxes together, inside the region."""
         return Fraction(sum(self.inside), self.denominator)
 
-    def parts(self, settled: list[int]) -> Fraction:
-        """Return the share of a part of each box.
+    def part(self, box: int, settled: int) -> int:
+        """Return at least what share a part of a box is, over ``denominator << GRAIN``.
 
         Args:
-            settled: at least what share of each box the part is, in steps of ``2**-GRAIN``.
+            box: its number.
+            settled: at least what share of the box the part is, in steps of ``2**-GRAIN``.
         """
-        total = 0
-        for inside, box, part in zip(self.inside, self.whole, settled, strict=True):
-            total += max(0, (inside << GRAIN) - box * ((1 << GRAIN) - part))
-        return Fraction(total, self.denominator << GRAIN)
+        rest = self.whole[box] * ((1 << GRAIN) - settled)
+        return max(0, (self.inside[box] << GRAIN) - rest)
 
 
 def box_shares(region: Region, lower: Array, upper: Array) -> Shares:

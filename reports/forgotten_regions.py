@@ -113,7 +113,7 @@ def _found(part: Part) -> list[Block]:
             for one in changes[:LISTED]
         )
         columns = ("class before → after", "at least, % of the volume")
-        blocks.append(Table("Proved to change, on whole boxes", columns, rows))
+        blocks.append(Table("Proved to change", columns, rows))
     if seen.has("witness"):
         witness = seen.part("witness")
         values = witness.limits("input")

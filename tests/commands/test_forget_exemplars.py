@@ -81,7 +81,7 @@ def test_populations_of_a_table_and_a_second_call_that_goes_on(forget, table, tm
 def test_pictures_have_a_sheet_and_a_report_in_every_form(forget, pictures, tmp_path):
     page = tmp_path / "r.html"
     code, record, _ = forget(
-        *("exemplars", "--data", pictures, *SMALL, "--sparsities", "0.95"),
+        *("exemplars", "--data", pictures, *SMALL, "--models", 3, "--sparsities", "0.999"),
         *("-o", tmp_path / "pop", "--severities", "5", "--report", page),
     )
     assert code == 0
@@ -89,13 +89,13 @@ def test_pictures_have_a_sheet_and_a_report_in_every_form(forget, pictures, tmp_
     assert len(one["corruptions"]) == 7
     text = page.read_text()
     assert "What compression forgot" in text
-    sheet = tmp_path / "pop" / "exemplars-pruned-0.95.svg"
+    sheet = tmp_path / "pop" / "exemplars-pruned-0.999.svg"
     assert sheet.exists() == bool(one["exemplars"])
     assert one["exemplars"], "the sheet is tested with exemplars on it"
     assert sheet.read_text().count("data:image/png;base64,") == min(24, one["exemplars"])
     report = build(read_runs([tmp_path / "r.json"]))
     for form in (Form.MARKDOWN, Form.JSON, Form.HTML):
-        assert b"pruned-0.95" in rendered(report, form)
+        assert b"pruned-0.999" in rendered(report, form)
 
 
 def test_a_network_gives_the_layers(forget, table, tmp_path):

@@ -47,6 +47,7 @@ def test_between_two_parallel_half_spaces_the_share_is_theirs(one, two, best):
     assert low <= exact <= high
     assert high - low < Fraction(1, 10**9)
     assert all(kind in {(0, 1), (1, 0)} for kind in found.changes)
+    assert sum(found.changes.values()) == found.differ
 
 
 def test_oblique_half_spaces_are_enclosed_tightly():
@@ -187,9 +188,10 @@ def test_shares_of_boxes_are_exact_where_corners_are_no_floats():
     upper = np.array([[high, 3.0] for high in edges[1:]])
     shares = box_shares(region, lower, upper)
     assert shares.total == 1
-    assert shares.parts([WHOLE, WHOLE]) == 1
-    assert shares.parts([0, 0]) == 0
+    whole = shares.denominator * WHOLE
+    assert sum(shares.part(box, WHOLE) for box in (0, 1)) == whole
+    assert shares.part(1, 0) == 0
     cut = (Fraction(0.2) - Fraction(1, 10)) / Fraction(3, 10)
     assert Fraction(shares.inside[0], shares.denominator) == cut
-    assert shares.parts([WHOLE // 2, 0]) <= cut / 2
+    assert Fraction(shares.part(0, WHOLE // 2), whole) <= cut / 2
     assert all(low < high for low, high in pairwise(edges))
