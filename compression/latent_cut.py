@@ -105,4 +105,4 @@ def truncated(weights: Array, rank: int) -> Array:
     """
     left, values, right = np.linalg.svd(weights, full_matrices=False)
     product = (left[:, :rank] * values[:rank]) @ right[:rank]
-    return product.astype(np.float32).astype(np.float64)
+    return np.asarray(product.astype(np.float32), dtype=np.float64)
