@@ -22,6 +22,7 @@ from .reports.examined import examined
 from .reports.figures import BAR, bar, stack
 from .reports.forgotten import forgot
 from .reports.forgotten_regions import disagreed
+from .reports.latent import latent
 from .reports.markdown import markdown
 from .reports.page import page
 from .reports.paper import paper, writer
@@ -53,6 +54,7 @@ __all__ = [
     "write_batch_report",
     "write_compress_report",
     "write_forget_report",
+    "write_latent_report",
     "write_repair_report",
     "write_report",
     "write_slice_report",
@@ -80,6 +82,7 @@ EDITIONS = {
     "repair": 1,
     "exemplars": 1,
     "disagreement": 1,
+    "latent": 1,
 }
 """The records that a report is made of, and the version of their schema that is read."""
 
@@ -192,6 +195,8 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [forgot(run)]
         case "disagreement":
             return [disagreed(run)]
+        case "latent":
+            return [latent(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -314,6 +319,19 @@ def write_repair_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of `repair`.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_latent_report(path: Path, record: Record) -> None:
+    """Write the report of a study of latent divergence, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of `forget latent`.
 
     Raises:
         FileError: it cannot be written.

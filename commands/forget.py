@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from . import forget_latent, words
 from . import forget_words as told
-from . import words
 from .options import Device, Pick, Side
 from .words import options_of
 
@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command()(exemplars)
     group.command()(disagreement)
+    forget_latent.add_to(group)
     app.add_typer(group, name="forget")
 
 

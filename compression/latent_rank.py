@@ -21,7 +21,10 @@ Array = NDArray[np.float64]
 
 RESAMPLES: Final = 2000
 LEAST: Final = 3
-"""Rows, and layers, below which no correlation is stated."""
+"""Layers below which no correlation is stated."""
+
+ENOUGH: Final = 5
+"""Layers below which no interval is stated: too few different resamples to tell anything."""
 
 
 class Rank(StrEnum):
@@ -39,8 +42,8 @@ class Correlation:
 
     Attributes:
         value: in [-1, 1]; None where one side is constant or there are too few rows.
-        low, high: 95 % percentile interval over the resamples; None where there is no value or less
-            than half of the resamples have one.
+        low, high: 95 % percentile interval over the resamples; None where there is no value, where
+            less than half of the resamples have one, or with fewer than `ENOUGH` layers.
         resamples: those in which neither side was constant.
     """
 
@@ -103,6 +106,8 @@ def correlations(
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), resamples)
     counts = np.concatenate([np.ones((1, len(layers))), drawn[:, which]])
+    if len(names) < ENOUGH:
+        counts = counts[:1]
     found = {name: _coefficients(x, damage, counts, rank) for name, x in predictors.items()}
     over = {}
     if against in found:

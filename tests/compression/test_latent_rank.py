@@ -80,6 +80,14 @@ def test_two_layers_are_too_few_for_a_correlation():
     assert (found.rows, found.layers) == (2, 2)
 
 
+def test_four_layers_are_too_few_for_an_interval():
+    sides, layers = {"x": np.arange(5.0)}, list("abcde")
+    few = correlations({"x": np.arange(4.0)}, np.arange(4.0), layers[:4], Rank.KENDALL, 0)
+    assert few.each["x"].value == 1.0
+    assert few.each["x"].low is None
+    assert correlations(sides, np.arange(5.0), layers, Rank.KENDALL, 0).each["x"].low is not None
+
+
 def test_numbers_that_are_not_finite_are_refused():
     with pytest.raises(InputError, match="x: give one finite number"):
         correlations({"x": np.full(3, np.nan)}, np.zeros(3), list("abc"), Rank.KENDALL, 0)
