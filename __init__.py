@@ -8,6 +8,7 @@ The public face: it computes nothing, and imports nothing before a name is asked
 - `compare`: how far two networks are apart over a region, or whether they agree there;
 - `compress`: a smaller network that computes about the same, and how its numbers are stored;
 - `repair`: a compressed network, changed within its format until a bound of its error is proved;
+- `selfcompress`: a network trained to need few bits, smaller by its channels without any;
 - `verify`: the answer to a VNN-LIB query;
 - `slice`: smaller networks for the cells that a region is cut into;
 - `simplify`: the smaller network that may replace it on a region, and what is proved of both.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .commands.repair import repair
     from .commands.slice_face import slice  # noqa: A004
     from .commands.verify import verify
+    from .compression.selfcompress import selfcompress
     from .engine.formats import load
 
     __version__: str
@@ -36,6 +38,7 @@ __all__ = [
     "compress",
     "load",
     "repair",
+    "selfcompress",
     "simplify",
     "slice",
     "verify",
@@ -73,6 +76,10 @@ def __getattr__(name: str) -> Any:
             from .commands.repair import repair
 
             return repair
+        case "selfcompress":
+            from .compression.selfcompress import selfcompress
+
+            return selfcompress
         case "simplify":
             from .commands.aim import simplify
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import compress_verb, forget, repair_verb, slice_verbs, words
+from .commands import compress_verb, forget, repair_verb, selfcompress_verb, slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.options import (
@@ -259,6 +259,7 @@ slice_verbs.add_to(app)
 compress_verb.add_to(app)
 repair_verb.add_to(app)
 forget.add_to(app)
+selfcompress_verb.add_to(app)
 
 
 @app.command()

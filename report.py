@@ -28,6 +28,7 @@ from .reports.page import page
 from .reports.paper import paper, writer
 from .reports.read import Run, read_run, run_of
 from .reports.repaired import repaired
+from .reports.selfcompressed import selfcompressed
 from .reports.sliced import sliced
 from .reports.tree import Chapter, Record, Report, Table, Verdict, report_record
 from .reports.verified import verified
@@ -57,6 +58,7 @@ __all__ = [
     "write_latent_report",
     "write_repair_report",
     "write_report",
+    "write_selfcompress_report",
     "write_slice_report",
 ]
 
@@ -83,6 +85,7 @@ EDITIONS = {
     "exemplars": 1,
     "disagreement": 1,
     "latent": 1,
+    "selfcompress": 1,
 }
 """The records that a report is made of, and the version of their schema that is read."""
 
@@ -197,6 +200,8 @@ def _chapters(run: Run, seen: Sequence[Seen]) -> list[Chapter]:
             return [disagreed(run)]
         case "latent":
             return [latent(run)]
+        case "selfcompress":
+            return [selfcompressed(run)]
         case "batch":
             return [batched(run, Room(ROWS_SHOWN, ROWS_LISTED))]
         case _:
@@ -332,6 +337,19 @@ def write_latent_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of `forget latent`.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    replace_with(path, page(build([run_of(record)])).encode())
+
+
+def write_selfcompress_report(path: Path, record: Record) -> None:
+    """Write the report of a self-compressed network, whole or not at all.
+
+    Args:
+        path: of the .html file.
+        record: of `selfcompress`.
 
     Raises:
         FileError: it cannot be written.
