@@ -223,12 +223,15 @@ class _Training:
             loss = loss + self.guard.weight * self.safety.loss(self.stack, at)[0]
         self.adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        silent = self.stack.silent()
         if held:
             for layer in self.stack.every():
                 layer.bits.grad = layer.exponent.grad = None
         self.adam.step()
         self.stack.hold()
-        if not held:
+        if held:
+            self.stack.silence(silent)
+        else:
             self.stack.shrink_biases(self.plan.shrink * self.plan.rate)
         return float(task.detach()), outputs.detach()
 

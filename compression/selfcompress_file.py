@@ -2,7 +2,7 @@
 
 All numbers are little-endian. After the head comes layer by layer: what it is, then for each
 channel its bits (a byte) and, where it has any, its scale (float32); the biases (float32, each
-channel's, or none where all are 0); and the weights channel by channel, each a whole number of
+channel's); and the weights channel by channel, each a whole number of
 exactly the channel's bits, ``k + 2^(bits-1)``, most significant bit first, nothing between them.
 Eight bytes of BLAKE2b end the file. Its length is what reports call the size in bytes.
 """
@@ -30,8 +30,8 @@ DIGEST: Final = 8
 """Bytes of the digest at the end."""
 
 DENSE, CONVOLUTION = 0, 1
-RELU, BIASED = 2, 4
-"""Flags of a layer, added to its kind."""
+RELU = 2
+"""Flag of a layer, added to its kind."""
 
 LARGEST: Final = 1 << 30
 """Weights that a file may hold."""
@@ -51,9 +51,8 @@ def pack(coded: CodedNetwork) -> bytes:
 
 def _pack_layer(layer: Coded) -> list[bytes]:
     link, operator = layer.link, layer.link.operator
-    biased = bool(link.bias.any())
     dense = isinstance(operator, Dense)
-    kind = (DENSE if dense else CONVOLUTION) | RELU * link.relu | BIASED * biased
+    kind = (DENSE if dense else CONVOLUTION) | RELU * link.relu
     parts = [_wholes("B", [kind]), _wholes("I", [link.channels, link.channels_in])]
     if isinstance(operator, Convolution):
         geometry = (*operator.shape_in[1:], *operator.weight.shape[2:])
@@ -63,8 +62,7 @@ def _pack_layer(layer: Coded) -> list[bytes]:
         parts.append(_wholes("I", [link.run]))
     parts.append(layer.bits.astype("u1").tobytes())
     parts.append(layer.scale[layer.bits > 0].astype("<f4").tobytes())
-    if biased:
-        parts.append(link.bias.astype("<f4").tobytes())
+    parts.append(link.bias.astype("<f4").tobytes())
     rows = layer.levels.reshape(link.channels, -1)
     pieces = [_bits_of(row, int(count)) for row, count in zip(rows, layer.bits, strict=True)]
     parts.append(np.packbits(np.concatenate(pieces)).tobytes())
@@ -121,9 +119,7 @@ def _unpack_layer(source: _Source) -> Coded:
     scale = np.ones(channels, dtype=np.float32)
     live = int(np.count_nonzero(bits))
     scale[bits > 0] = np.frombuffer(source.take(4 * live), dtype="<f4")
-    bias = np.zeros(channels)
-    if kind & BIASED:
-        bias = np.frombuffer(source.take(4 * channels), dtype="<f4").astype(np.float64)
+    bias = np.frombuffer(source.take(4 * channels), dtype="<f4").astype(np.float64)
     total = int(bits.sum()) * per
     stream = np.unpackbits(np.frombuffer(source.take((total + 7) // 8), dtype="u1"), count=total)
     levels, start = np.zeros((channels, per), dtype=np.int64), 0

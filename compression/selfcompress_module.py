@@ -210,3 +210,23 @@ class Stack(nn.Module):
                 bias = layer.bias
                 less = torch.sign(bias) * (bias.abs() - step).clamp_min(0.0)
                 bias.copy_(torch.where(layer.live, bias, less))
+
+    def silent(self) -> list[torch.Tensor]:
+        """Return for each hidden layer which of its channels are 0 everywhere, ``(channels,)``."""
+        with torch.no_grad():
+            return [
+                ~layer.live & ((layer.bias <= 0) if layer.link.relu else (layer.bias == 0))
+                for layer in self.every()[:-1]
+            ]
+
+    def silence(self, channels: list[torch.Tensor]) -> None:
+        """Make channels without bits 0 everywhere by their biases.
+
+        Args:
+            channels: as `silent` gives them.
+        """
+        with torch.no_grad():
+            for layer, quiet in zip(self.every(), channels, strict=False):
+                layer.bias.copy_(torch.where(quiet, layer.bias.clamp_max(0.0), layer.bias))
+                if not layer.link.relu:
+                    layer.bias.copy_(torch.where(quiet, 0.0, layer.bias))

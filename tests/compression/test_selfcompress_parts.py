@@ -241,7 +241,7 @@ def test_the_length_is_what_the_numbers_take():
     assert full == head  # bits are as stated, whatever the numbers are
     wider = len(pack(CodedNetwork((Coded(plain, whole, np.ones(16), bits + 1),), (100,))))
     assert wider - full == 16 * 100 // 8
-    assert full == 16 * 100 * 3 // 8 + 16 + 4 * 16 + 8 + 1 + 4 + 4 + 2 + 1 + 8 + 4 + 8
+    assert full == 16 * 100 * 3 // 8 + 16 + 2 * 4 * 16 + 8 + 1 + 4 + 4 + 2 + 1 + 8 + 4 + 8
 
 
 def test_units_and_files_are_kept(tmp_path):
