@@ -83,4 +83,4 @@ def _train(network: Network, data: Dataset, plan: Plan, show: Show | None) -> Ne
         replace(link, operator=with_weight(link.operator, held[2 * at]), bias=held[2 * at + 1])
         for at, link in enumerate(links)
     ]
-    return network_of(made, data.shape, "float")
+    return network_of(made, data.shape, "the float network")

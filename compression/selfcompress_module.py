@@ -5,6 +5,7 @@ Source: S. Csefalvay, J. Imber 2023, Self-Compressing Neural Networks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, assert_never
 
@@ -34,6 +35,33 @@ class _Round(torch.autograd.Function):
         return grads[0]
 
 
+class _Power(torch.autograd.Function):
+    """``2^x`` of each number, in float32 or float64, whatever stands beside it.
+
+    Vector units compute the last numbers of an array by other instructions than the first, so a
+    channel's scale would change in its last bit when another channel leaves.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        numbers = [2.0**value for value in values.detach().tolist()]
+        out = torch.tensor(numbers, dtype=values.dtype, device=values.device)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        (out,) = ctx.saved_tensors
+        slope: torch.Tensor = grads[0] * out * math.log(2.0)
+        return slope
+
+
+def power(values: torch.Tensor) -> torch.Tensor:
+    """Return ``2^x`` for numbers ``(channels,)``, each by itself."""
+    out: torch.Tensor = _Power.apply(values)  # type: ignore[no-untyped-call]
+    return out
+
+
 def levels(weight: torch.Tensor, bits: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
     """Return ``round(min(max(2^-e x, -2^(b-1)), 2^(b-1) - 1))``, in the shape of the weights x.
 
@@ -46,8 +74,8 @@ def levels(weight: torch.Tensor, bits: torch.Tensor, exponent: torch.Tensor) -> 
         exponent: e, ``(channels,)``.
     """
     over = (-1, *[1] * (weight.dim() - 1))
-    half = torch.exp2(bits - 1.0).reshape(over)
-    ratio = weight * torch.exp2(-exponent).reshape(over)
+    half = power(bits - 1.0).reshape(over)
+    ratio = weight * power(-exponent).reshape(over)
     rounded: torch.Tensor = _Round.apply(  # type: ignore[no-untyped-call]
         torch.minimum(torch.maximum(ratio, -half), half - 1.0)
     )
@@ -56,7 +84,7 @@ def levels(weight: torch.Tensor, bits: torch.Tensor, exponent: torch.Tensor) -> 
 
 def quantised(weight: torch.Tensor, bits: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
     """Return ``q(x, b, e) = 2^e levels(x, b, e)``; arguments as those of `levels`."""
-    scale = torch.exp2(exponent).reshape(-1, *[1] * (weight.dim() - 1))
+    scale = power(exponent).reshape(-1, *[1] * (weight.dim() - 1))
     return scale * levels(weight, bits, exponent)
 
 
@@ -120,7 +148,7 @@ class Layer(nn.Module):
         with torch.no_grad():
             whole = levels(self.weight, self.bits, self.exponent).cpu().numpy().astype(np.int64)
             depth = torch.ceil(self.bits).cpu().numpy().astype(np.int64)
-            scale = torch.exp2(self.exponent).cpu().numpy()
+            scale = power(self.exponent).cpu().numpy()
             scale = np.where(depth > 0, scale, np.float32(1.0))
             bias = self.bias.detach().cpu().numpy().astype(np.float64)
         link = replace_weight(self.link, np.zeros(self.link.operator.weight.shape))
