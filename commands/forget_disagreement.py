@@ -249,7 +249,8 @@ def _largest(differing: Settled, region: Region) -> list[Record]:
 
 def _say(terminal: Terminal, record: Record) -> None:
     share, seen = record["share"], record["sampled"]
-    low, high = below(100 * share["least"], 5), above(100 * share["most"], 5)
+    low = below(float_below(100 * Fraction(share["least"])) + 0.0, 5)
+    high = above(float_above(100 * Fraction(share["most"])) + 0.0, 5)
     if share["most"] == 0.0:
         terminal.say("Proved: both networks choose the same class on all of the region's volume.")
     else:

@@ -181,13 +181,16 @@ def _section(one: Part) -> Section:
             f"class {case.count('label')}" + (" *" if case.flag("changed") else ""),
             case.number("low"),
             case.number("high"),
-            f"{_points(case.number('change'))}, corrected p {short(case.number('corrected'), 2)}",
+            f"{_points(case.number('change'))}, p {short(case.number('corrected'), 2)}",
         )
         for case in classes[:CLASSES]
     ]
     if rows:
-        title = f"{one.words('name')}: change of recall less accuracy, by class (* significant)"
-        blocks.append(Gallery((spans("Intervals of 95 %", title, rows, (0.0, "no change")),)))
+        title = f"{one.words('name')}: change of recall less accuracy, by class"
+        caption = (
+            "Change of recall less accuracy by class: intervals of 95 %, corrected p (* changed)"
+        )
+        blocks.append(Gallery((spans(caption, title, rows, (0.0, "no change")),)))
     corruptions = one.parts("corruptions")
     if corruptions:
         blocks.append(_corruptions(corruptions))
@@ -210,8 +213,18 @@ def _corruptions(cases: Sequence[Part]) -> Table:
         )
         for case in cases
     )
-    columns = ("corruption", "severity", "before, %", "after, %", "lost more", "corrected p")
-    caption = "Accuracy on corrupted rows; what is tested is the loss against clean rows"
+    columns = (
+        "corruption",
+        "severity",
+        "before, %",
+        "after, %",
+        "difference of drops",
+        "corrected p",
+    )
+    caption = (
+        "Accuracy on corrupted rows; what is tested is the drop against clean rows: below 0 the "
+        "compressed networks lose more"
+    )
     return Table(caption, columns, rows)
 
 

@@ -6,13 +6,15 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 from ..commands.forget_pictures import SIGNATURE
+from ..engine.rounding import float_above, float_below
 from .figures import drawn
 from .read import Part, run_of
 from .tree import Figure, Legend
-from .wording import DASH, plural, short
+from .wording import DASH, downward, plural, short, upward
 
 ACROSS: Final = 8
 """Pictures side by side on a sheet."""
@@ -118,7 +120,7 @@ def region_map(part: Part) -> Figure:
     for axis, (low, high) in zip(axes, ends, strict=True):
         if not low < high:
             axis.wrong("high", "is not above `low`")
-    labels = [f"input {axis.count('input')}" for axis in axes]
+    labels = [_label(axis) for axis in axes]
     shown = [_shown(axis, end) for axis, end in zip(axes, ends, strict=True)]
     boxes = part.part("boxes")
     paths, counts = [], []
@@ -143,11 +145,8 @@ def region_map(part: Part) -> Figure:
     fixed = ", ".join(
         f"input {one.count('input')} = {short(one.number('value'))}" for one in part.parts("fixed")
     )
-    share = part.part("share")
-    note = (
-        f"On this plane classes differ on {short(100 * share.number('least'))} to "
-        f"{short(100 * share.number('most'))}\u202f%."
-    )
+    least, most = share_told(part.part("share"))
+    note = f"On this plane classes differ on {least} to {most}\u202f%."
     return Figure(title, said, svg, f"Fixed: {fixed or DASH}", note)
 
 
@@ -156,11 +155,21 @@ def meanings() -> Legend:
     return Legend(tuple((colour, meaning, False) for _, colour, meaning in COLOURS))
 
 
+def share_told(share: Part, digits: int = 4) -> tuple[str, str]:
+    """Return the ends of an enclosed share in per cent, rounded outward once."""
+    low, high = (100 * Fraction(share.number(end)) for end in ("least", "most"))
+    return downward(float_below(low) + 0.0, digits), upward(float_above(high) + 0.0, digits)
+
+
+def _label(axis: Part) -> str:
+    unit = "network units" if axis.empty("raw") else "raw units"
+    return f"input {axis.count('input')}, {unit}"
+
+
 def _shown(axis: Part, ends: tuple[float, float]) -> tuple[str, str]:
     raw = None if axis.empty("raw") else axis.limits("raw")
     low, high = ends if raw is None or len(raw) != 2 else raw
-    unit = "" if raw is None else " raw"
-    return f"{short(low)}{unit}", f"{short(high)}{unit}"
+    return short(low, 3), short(high, 3)
 
 
 def _path(boxes: Part, key: str, box: object, ends: Sequence[tuple[float, float]]) -> str:

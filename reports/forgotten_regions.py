@@ -13,10 +13,10 @@ from .envelope import (
     subtitle,
     trusted,
 )
-from .forgotten_pictures import meanings, region_map
+from .forgotten_pictures import meanings, region_map, share_told
 from .read import Part, Run
 from .tree import Block, Chapter, Gallery, Points, Section, Style, Table, Text, Verdict
-from .wording import DASH, downward, name_of, plain, plural, short, upward
+from .wording import DASH, downward, name_of, plain, plural, short
 
 LISTED = 100
 """Changes of class that a table lists; the record has all."""
@@ -48,13 +48,10 @@ def disagreed(run: Run) -> Chapter:
     region = part.part("region")
     names, where = [name_of(one.words("path")) for one in networks], region_name(region)
     share = part.part("share")
-    least, most = 100 * share.number("least"), 100 * share.number("most")
+    least, most = share_told(share)
     closed = part.flag("gap_reached")
-    said = (
-        f"On at least {downward(least)}\u202f% and at most {upward(most)}\u202f% of {where} the "
-        "classes differ."
-    )
-    if most == 0.0:
+    said = f"On at least {least}\u202f% and at most {most}\u202f% of {where} the classes differ."
+    if share.number("most") == 0.0:
         said = f"Proved: the classes are the same on all of the volume of {where}."
     answer = [Text(said, Style.STRONG)]
     if not closed:
@@ -96,7 +93,7 @@ def _found(part: Part) -> list[Block]:
     points, apart = seen.count("points"), seen.count("differ")
     blocks: list[Block] = [
         Text(
-            f"Of {plural(points, 'random point')} {plural(apart, 'point')} differ, "
+            f"Of {plural(points, 'random point')} {apart} differ, "
             f"{short(100 * apart / max(points, 1))}\u202f%, by float64 evaluation. "
             f"{plural(boxes.count('bounded'), 'box was', 'boxes were')} bounded: "
             f"{boxes.count('differ')} differ, {boxes.count('agree')} agree, "
