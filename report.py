@@ -55,7 +55,6 @@ __all__ = [
     "write_batch_report",
     "write_compress_report",
     "write_forget_report",
-    "write_latent_report",
     "write_repair_report",
     "write_report",
     "write_selfcompress_report",
@@ -324,19 +323,6 @@ def write_repair_report(path: Path, record: Record) -> None:
     Args:
         path: of the .html file.
         record: of `repair`.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    replace_with(path, page(build([run_of(record)])).encode())
-
-
-def write_latent_report(path: Path, record: Record) -> None:
-    """Write the report of a study of latent divergence, whole or not at all.
-
-    Args:
-        path: of the .html file.
-        record: of `forget latent`.
 
     Raises:
         FileError: it cannot be written.

@@ -97,9 +97,9 @@ def run(order: Order, options: Options) -> Exit:
     if end is Exit.UNKNOWN:
         terminal.say(f"{LIMIT}; the same command with --resume goes on.")
     if order.report is not None:
-        from ..report import write_latent_report
+        from ..report import write_forget_report
 
-        write_latent_report(order.report, record)
+        write_forget_report(order.report, record)
         terminal.say(f"Report: {order.report}")
     write_record(record, options.json)
     return end
