@@ -37,6 +37,12 @@ Whole = NDArray[np.int64]
 MIXED = -1
 """Stands for a class where a network may choose several on a box."""
 
+SEARCHED = 2 / 3
+"""Share of the time that boxes are searched; planes on those that stay open have the rest."""
+
+LEAST = 0.5
+"""Seconds that planes have however long the search took: without them little is settled."""
+
 TRIES = 20
 """Points that are evaluated in rationals until one is a witness; each takes a moment."""
 
@@ -155,7 +161,7 @@ def disagreement(
     search = Search(bounds, goal, Limits(workers=spending.workers))
     count = 2 * first.size_out
     search.start(region.lower[None], region.upper[None], np.ones((1, count), np.uint8))
-    search.run(spending.boxes, begun + spending.seconds)
+    search.run(spending.boxes, begun + SEARCHED * spending.seconds)
     differing, agreeing = _joined(goal.differing, region), _joined(goal.agreeing, region)
     shares = [box_shares(region, one.lower, one.upper) for one in (differing, agreeing)]
     differ, agree = (one.total for one in shares)
@@ -163,8 +169,7 @@ def disagreement(
     parts = [part for part in search.open_boxes() if len(part)]
     left = Boxes.join(parts) if parts else None
     if left is not None and not search.interrupted:
-        spent = time.monotonic() - begun
-        limit = np.inf if np.isinf(spending.seconds) else time.monotonic() + max(0.5 * spent, 0.5)
+        limit = max(begun + spending.seconds, time.monotonic() + LEAST)
         for chosen, share in settled_by_planes(
             left, region, bounds, goal.margins, spending.workers, limit
         ).items():
