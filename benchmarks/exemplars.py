@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..commands.terminal import above, below
 from ..compression.compress import compress
 from ..compression.disagreement import Spending, disagreement, sampled
 from ..compression.method import Int8, Int8Weights, Magnitude, Method, ProvedRanges
@@ -81,8 +82,8 @@ def regions(seconds: float, workers: int) -> None:
                 {
                     "region": place.name,
                     "compressed": name,
-                    "differs on at least (%)": f"{100 * found.least:.4f}",
-                    "at most (%)": f"{100 * found.most:.4f}",
+                    "differs on at least (%)": below(100 * found.least, 5),
+                    "at most (%)": above(100 * found.most, 5),
                     f"of {POINTS} points (%)": f"{100 * seen.differ / seen.points:.4f}",
                     "boxes": found.bounded,
                     "wall (s)": f"{found.seconds:.1f}",
