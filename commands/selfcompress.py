@@ -68,6 +68,13 @@ class Watch:
                 raise InputError(f"{option} {value}: goes with --safety N; ask for a safety set")
         if self.count is not None and self.count < 1:
             raise InputError(f"--safety {self.count}: give 1 image or more")
+        if not (self.weight >= 0 and math.isfinite(self.weight)):
+            raise InputError(f"--lambda {self.weight:g}: give a finite number of at least 0")
+        if not 0 <= self.threshold < 1 or self.restores < 0:
+            raise InputError(
+                f"--threshold {self.threshold:g}, --restores {self.restores}: give a share from 0 "
+                "to below 1 and a number of at least 0"
+            )
         if not (self.seconds > 0 and math.isfinite(self.seconds)):
             raise InputError(f"--seconds {self.seconds:g}: give seconds above 0")
         distance("--radius", self.radius)
@@ -275,7 +282,8 @@ def _write(order: Order, done: Trained) -> bytes:
         save(done.start, order.original)
     if order.watch.images is not None and done.safety is not None:
         save_safety(done.safety, order.watch.images)
-        if len(done.data.train.shape) == 3 and order.watch.sheet is not None:
+        shape = done.data.train.shape
+        if len(shape) == 3 and shape[0] in (1, 3) and order.watch.sheet is not None:
             replace_with(order.watch.sheet, contact_sheet(done.safety).encode())
     return stored
 

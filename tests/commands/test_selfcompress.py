@@ -126,6 +126,7 @@ def test_what_cannot_be_used_is_refused_in_a_line(refused):
         ((*FRESH, "--safety", "900", "--epochs", "1"), "safety set of 900"),
         ((*FRESH, "--resume"), "--checkpoint"),
         ((*FRESH, "--threshold", "2", "--safety", "3"), "threshold"),
+        ((*FRESH, "--lambda", "-1", "--safety", "3"), "--lambda"),
     )
     for words, said in cases:
         assert said in refused("selfcompress", *words, *given)
