@@ -19,8 +19,9 @@ def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
     """Return two chains of the same sizes that compute the same, or None if there are none.
 
     A stage of identities, such as an input that is shifted or rounded, is inserted where the other
-    chain has one, and an activation leaves its stage where the other chain rounds in between. No
-    number changes.
+    chain has one, and an activation leaves its stage where the other chain rounds in between. Where
+    one chain has a linear stage of another size, as a factor of a matrix of low rank is, both hand
+    on what they have beside it. No number changes.
     """
     chains = [list(first.stages), list(second.stages)]
     for chain in chains:
@@ -36,6 +37,8 @@ def aligned(first: Stages, second: Stages) -> tuple[Stages, Stages] | None:
         if rounds:
             _split(chains, at)
         steps = _steps(chains, at, made, rounds)
+        if steps is None and _widen(chains, at, made):
+            continue
         if steps is None:
             return None
         for side, own in enumerate(steps):
@@ -87,6 +90,40 @@ def _split(chains: list[Chain], at: list[int]) -> None:
             before = replace(whole, activation="", layer=_identities(whole.size), grid=None)
             after = replace(_handing_on(whole.size, 0), layer=whole.layer, grid=whole.grid)
             chains[1 - side][at[1 - side] : at[1 - side] + 1] = [before, after]
+
+
+def _widen(chains: list[Chain], at: list[int], made: list[Chain]) -> bool:
+    """Make linear stages of another size, as factors of low rank are, a part of a stage of both.
+
+    The stage holds all that was there before, then the values of either chain's own linear stage,
+    zeros in the other; the next stages read their own part. So what the second of two factors does
+    is still set against what the other chain does to the same numbers.
+    """
+    wide, last = made[0][-1].size, len(made[0]) - 1
+    ahead = [chain[place : place + 2] for chain, place in zip(chains, at, strict=True)]
+    if wide != made[1][-1].size or not all(ahead):
+        return False
+    own = [len(one) == 2 and _linear(one[0]) and one[0].grid is None for one in ahead]
+    for take in ((own[0], own[1]), (own[0], False), (False, own[1])):
+        after = [one[takes] for one, takes in zip(ahead, take, strict=True)]
+        if any(take) and after[0].size == after[1].size and _linear(after[0]) == _linear(after[1]):
+            break
+    else:
+        return False
+    sizes = [one[0].size if takes else 0 for one, takes in zip(ahead, take, strict=True)]
+    for side in (0, 1):
+        weight, bias = np.zeros((wide + sum(sizes), wide)), np.zeros(wide + sum(sizes))
+        weight[:wide] = np.eye(wide)
+        begin = wide + (sizes[0] if side else 0)
+        part = slice(begin, begin + sizes[side]) if take[side] else slice(0, wide)
+        if take[side]:
+            weight[part], bias[part] = ahead[side][0].edges[0].weight, ahead[side][0].bias
+        made[side].append(Stage("", "", (Edge(last, weight),), bias, _identities(bias.size)))
+        spread = np.zeros((after[side].size, bias.size))
+        spread[:, part] = after[side].edges[0].weight
+        made[side].append(replace(after[side], edges=(Edge(last + 1, spread),)))
+        at[side] += 1 + take[side]
+    return True
 
 
 def _hands_on(stage: Stage, size: int) -> bool:

@@ -142,35 +142,46 @@ def _form(node: Any, constants: Mapping[str, NDArray[Any]]) -> tuple[Stored, int
 
 
 def _matched(network: Network, found: list[_Found]) -> Mapping[str, StoredLayer]:
-    """Return the forms of the affine nodes whose arrays are among those found, by their numbers."""
+    """Return the forms of the affine nodes whose arrays are among those found, by their numbers.
+
+    Each array found is taken once, in the order of the file: layers may hold the same numbers, such
+    as biases of zeros, with other scales.
+    """
     out: dict[str, StoredLayer] = {}
+    left = list(found)
     for node in network.nodes:
-        if not isinstance(node.layer, Affine):
-            continue
-        weight, bias = node.layer.operator.weight, node.layer.bias
-        out[node.name] = StoredLayer(
-            _of(weight, found),
-            _of(bias, found),
-        )
+        if isinstance(node.layer, Affine):
+            weight = _taken(node.layer.operator.weight, left)
+            out[node.name] = StoredLayer(weight, _taken(node.layer.bias, left))
     return out
 
 
-def _of(values: Array, found: list[_Found]) -> Stored | None:
-    """Return the form of the stored array that holds some numbers, in their order or turned.
-
-    A bias may hold each channel's number many times.
-    """
-    for one in found:
-        wide = one.values.astype(np.float64)
-        several = isinstance(one.form, StoredGrid) and one.form.scale.size > 1
-        if wide.size == values.size:
-            if np.array_equal(wide.ravel(), values.ravel()) and not (several and one.axis):
-                return one.form
-            turned = wide.ndim == 2 and (not several or one.axis == 1)
-            if turned and np.array_equal(wide.T.ravel(), values.ravel()):
-                return one.form
-        elif wide.ndim == values.ndim == 1 and wide.size and values.size % wide.size == 0:
-            spread = np.repeat(wide, values.size // wide.size)
-            if np.array_equal(spread, values):
-                return one.form
+def _taken(values: Array, left: list[_Found]) -> Stored | None:
+    """Return the form of the first array that holds some numbers, and take it out of the list."""
+    for holds in (_holds, _spreads):
+        for place, one in enumerate(left):
+            if holds(one, values):
+                return left.pop(place).form
     return None
+
+
+def _holds(one: _Found, values: Array) -> bool:
+    """Return whether a stored array holds some numbers, in their order or turned."""
+    wide = one.values.astype(np.float64)
+    if wide.size != values.size:
+        return False
+    several = isinstance(one.form, StoredGrid) and one.form.scale.size > 1
+    if np.array_equal(wide.ravel(), values.ravel()) and not (several and one.axis):
+        return True
+    turned = wide.ndim == 2 and (not several or one.axis == 1)
+    return turned and np.array_equal(wide.T.ravel(), values.ravel())
+
+
+def _spreads(one: _Found, values: Array) -> bool:
+    """Return whether a bias holds each channel's number of a stored array many times."""
+    wide = one.values.astype(np.float64)
+    if not (wide.ndim == values.ndim == 1 and 0 < wide.size < values.size):
+        return False
+    if values.size % wide.size:
+        return False
+    return np.array_equal(np.repeat(wide, values.size // wide.size), values)

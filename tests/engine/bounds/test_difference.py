@@ -25,7 +25,8 @@ from secateur.engine.bounds.difference import (
     pair_rule,
 )
 from secateur.engine.bounds.pairs_relax import below_difference, below_relu, reduced
-from secateur.engine.network import Piecewise, State
+from secateur.engine.network import Affine, Input, Network, Node, Piecewise, State
+from secateur.engine.operators import Dense
 from secateur.engine.rounding import UNIT
 from secateur.engine.stages import stages
 
@@ -200,6 +201,42 @@ def test_a_shift_of_one_network_s_input_is_a_stage_of_both():
         pair = pack_pair(*found)
         assert pair.sizes.tolist() == [2, 2, 3, 4, 2]
         assert np.allclose(pair.change, pair.first - pair.second)
+
+
+def factored(weights, biases, ranks):
+    """Return a network whose matrices are products of two where a rank is given."""
+    nodes = [Node("input", Input((weights[0].shape[1],)))]
+    for place, (weight, bias, rank) in enumerate(zip(weights, biases, ranks, strict=True)):
+        parts = [weight]
+        if rank:
+            u, s, v = np.linalg.svd(weight, full_matrices=False)
+            parts = [v[:rank], u[:, :rank] * s[:rank]]
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            layer = Affine(Dense(part), bias if last else np.linspace(0, 1, len(part)))
+            nodes.append(Node(f"affine{place}.{number}", layer, (nodes[-1].name,)))
+        if place < len(weights) - 1:
+            size = len(bias)
+            nodes.append(Node(f"relu{place}", Piecewise.relu(size), (nodes[-1].name,)))
+    return Network(tuple(nodes), nodes[-1].name)
+
+
+@pytest.mark.parametrize("ranks", [(1, 0, 0), (0, 2, 0), (0, 0, 1), (2, 1, 1), (0, 0, 0)])
+@pytest.mark.parametrize("both", [False, True])
+def test_a_factor_of_low_rank_is_a_part_of_a_stage_of_both(ranks, both):
+    some = np.random.default_rng(3).normal
+    shapes = [(4, 3), (5, 4), (2, 5)]
+    weights, biases = [some(size=s) for s in shapes], [some(size=s[0]) for s in shapes]
+    f = factored(weights, biases, ranks[::-1] if both else (0, 0, 0))
+    g = factored(weights, biases, ranks)
+    for one, two in ((f, g), (g, f)):
+        found = aligned(stages(one), stages(two))
+        assert found is not None
+        points = np.vectorize(Fraction)(some(size=(3, 3)))
+        for network, staged in zip((one, two), found, strict=True):
+            exact = network.evaluate(points, exact=True)
+            for place, values in zip(points, exact, strict=True):
+                assert staged_trace(staged, place)[-1] == list(values)
 
 
 def test_networks_that_are_no_chains_of_the_same_sizes_are_not_aligned():
