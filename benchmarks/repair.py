@@ -28,6 +28,7 @@ from ..compression.method import (
     LowRank,
     Magnitude,
     Method,
+    Scope,
     SeenRanges,
 )
 from ..compression.packed import pack
@@ -38,6 +39,7 @@ from ..engine.answer import Effort
 from ..engine.formats import load
 from ..engine.network import Network
 from ..engine.region import Region
+from .controllers import controller
 from .machine import acas, machine
 
 CALIBRATION = 4096
@@ -51,7 +53,18 @@ REGIONS = {
         [-0.328422877, -0.5, -0.5, -0.5, -0.5], [0.679857769, 0.5, 0.5, 0.5, 0.5], "whole"
     ),
 }
-"""Closed boxes in network units: that of property 1, and the whole domain."""
+"""Closed boxes of ACAS Xu in network units: like that of property 1, and the whole domain."""
+
+DEMO = {"prop1": "head-on-close", "whole": "whole-domain"}
+"""The regions of the embedded controller that stand for them."""
+
+
+def taken(net: str, region: str) -> tuple[Network, Region]:
+    """Return a network, ACAS Xu 1_1 or an embedded controller, and one of its regions."""
+    if net == "acas":
+        return load(acas("1_1")), REGIONS[region]
+    entry = controller("horizontal-coc")
+    return entry.network(), entry.region(DEMO[region]).to_network(entry.normalisation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +72,30 @@ class Setting:
     """What is compressed, how, and where it is repaired.
 
     Attributes:
+        net: acas or demo.
         region: a name of `REGIONS`.
         name: of the method.
     """
 
+    net: str
     region: str
     name: str
 
     @property
     def title(self) -> str:
         """Its name in a file of rows."""
-        return f"acas:{self.region}:{self.name}"
+        return f"{self.net}:{self.region}:{self.name}"
 
-    def method(self) -> Method:
-        """Return the method of compression."""
-        region = REGIONS[self.region]
+    def method(self, region: Region) -> Method:
+        """Return the method of compression; every layer loses the same share of its weights."""
         points = np.random.default_rng(0).uniform(
             region.lower, region.upper, (CALIBRATION, region.size)
         )
         kinds: dict[str, Method] = {
-            "pruned 5 %": Magnitude(0.05),
-            "pruned 10 %": Magnitude(0.1),
-            "pruned 30 %": Magnitude(0.3),
-            "pruned 50 %": Magnitude(0.5),
+            "pruned 5 %": Magnitude(0.05, Scope.TENSOR),
+            "pruned 10 %": Magnitude(0.1, Scope.TENSOR),
+            "pruned 30 %": Magnitude(0.3, Scope.TENSOR),
+            "pruned 50 %": Magnitude(0.5, Scope.TENSOR),
             "float16": Float16(),
             "int8 weights": Int8Weights(),
             "int8": Int8(SeenRanges(points)),
@@ -102,21 +116,23 @@ NAMES = (
     "rank 20",
     "rank 10",
 )
-SETTINGS = tuple(Setting(region, name) for region in REGIONS for name in NAMES)
+SETTINGS = tuple(
+    Setting(net, region, name) for net in ("acas", "demo") for region in REGIONS for name in NAMES
+)
 
 
-def measured(network: Network, setting: Setting, effort: Effort, how: Repair) -> dict[str, Any]:
+def measured(setting: Setting, effort: Effort, how: Repair) -> dict[str, Any]:
     """Return the row of a setting.
 
     Args:
-        network: the original.
-        setting: what is done to it.
+        setting: what is done to which network.
         effort: of the repair, seconds for all of it.
         how: the repair goes about it.
     """
     begun = time.monotonic()
-    compressed = compress(network, setting.method())
-    found = repair(network, compressed, REGIONS[setting.region], 0, effort, None, how)
+    network, region = taken(setting.net, setting.region)
+    compressed = compress(network, setting.method(region))
+    found = repair(network, compressed, region, 0, effort, None, how)
     return {
         "setting": setting.title,
         "seconds": time.monotonic() - begun,
@@ -159,12 +175,11 @@ def main() -> None:
     asked = parser.parse_args()
     lines = asked.rows.read_text().splitlines() if asked.rows.exists() else []
     done = {json.loads(line)["setting"] for line in lines}
-    network = load(acas("1_1"))
     how = Repair(
         iterations=asked.iterations, boxes=asked.boxes, training=Training(steps=asked.steps)
     )
     for setting in chosen(asked.settings, done):
-        row = measured(network, setting, Effort(asked.seconds, 0, asked.workers), how)
+        row = measured(setting, Effort(asked.seconds, 0, asked.workers), how)
         with asked.rows.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(
