@@ -33,7 +33,7 @@ from ..compression.method import (
 )
 from ..compression.packed import pack
 from ..compression.repair import Repaired, repair
-from ..compression.repair_moves import Method as Repair
+from ..compression.repair_moves import Policy
 from ..compression.schooling import Training
 from ..engine.answer import Effort
 from ..engine.formats import load
@@ -121,7 +121,7 @@ SETTINGS = tuple(
 )
 
 
-def measured(setting: Setting, effort: Effort, how: Repair) -> dict[str, Any]:
+def measured(setting: Setting, effort: Effort, how: Policy) -> dict[str, Any]:
     """Return the row of a setting.
 
     Args:
@@ -175,7 +175,7 @@ def main() -> None:
     asked = parser.parse_args()
     lines = asked.rows.read_text().splitlines() if asked.rows.exists() else []
     done = {json.loads(line)["setting"] for line in lines}
-    how = Repair(
+    how = Policy(
         iterations=asked.iterations, boxes=asked.boxes, training=Training(steps=asked.steps)
     )
     for setting in chosen(asked.settings, done):

@@ -23,7 +23,7 @@ from ..compression.data.load import load_data
 from ..compression.method import Int8, Magnitude, Method, Scope, SeenRanges
 from ..compression.packed import pack
 from ..compression.repair import accuracy, repair
-from ..compression.repair_moves import Method as Repair
+from ..compression.repair_moves import Policy
 from ..compression.schooling import Training
 from ..compression.selfcompress_fresh import trained
 from ..compression.selfcompress_plan import Plan
@@ -62,7 +62,7 @@ def main() -> None:
     for name, method in methods.items():
         begun = time.monotonic()
         made = compress(network, method)
-        how = Repair(
+        how = Policy(
             iterations=given.iterations, boxes=given.boxes, training=Training(steps=given.steps)
         )
         effort = Effort(given.seconds, given.seed, 1)

@@ -25,7 +25,7 @@ import torch
 
 from ..compression.compress import compress
 from ..compression.data import Dataset, Split, load_data
-from ..compression.gradual import Lesson, Schedule, Training, gradual
+from ..compression.gradual import Descent, Lesson, Schedule, gradual
 from ..compression.method import Int8Weights, Magnitude
 from ..compression.packed import pack as pack_plain
 from ..compression.safety import safety_set
@@ -123,7 +123,7 @@ def pruned_row(start: Network, data: Split, plan: Plan, size: int) -> Row:
         steps = plan.epochs * -(-len(data.train) // plan.batch)
         every = max(1, steps // 20)
         schedule = Schedule(share, every=every, times=max(1, steps * 3 // 4 // every))
-        found = gradual(start, schedule, lesson, Training(steps, plan.batch, plan.rate, plan.seed))
+        found = gradual(start, schedule, lesson, Descent(steps, plan.batch, plan.rate, plan.seed))
         length = len(pack_plain(found))
         if length <= NEAR * size:
             break

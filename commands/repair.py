@@ -21,7 +21,7 @@ from ..compression.form import Compressed
 from ..compression.packed import pack
 from ..compression.repair import Repaired, accuracy
 from ..compression.repair_history import Iteration, Stop
-from ..compression.repair_moves import Method
+from ..compression.repair_moves import Policy
 from ..engine.answer import Effort
 from ..engine.errors import InputError, MismatchError
 from ..engine.formats import load
@@ -77,7 +77,7 @@ class Order:
     pack: Path | None = None
     units: Side = Side.NETWORK
     data: str | None = None
-    method: Method = field(default_factory=Method)
+    method: Policy = field(default_factory=Policy)
     seconds: float | None = None
     state: Path | None = None
     resume: bool = False
@@ -141,7 +141,7 @@ def repair(
     data: Dataset | None = None,
     units: Literal["network", "raw"] = "network",
     effort: Effort | None = None,
-    method: Method | None = None,
+    method: Policy | None = None,
     state: str | Path | None = None,
     resume: bool = False,
 ) -> Repaired:

@@ -43,7 +43,7 @@ def repair(
 ) -> int:
     """Change a compressed network within its format until its distance to f is proved small."""
     options = options_of(json, timeout, seed, device, quiet)
-    from ..compression.repair_moves import Method
+    from ..compression.repair_moves import Policy
     from ..compression.schooling import Training
     from .repair import Order, run
 
@@ -57,7 +57,7 @@ def repair(
         pack=pack,
         units=units,
         data=data,
-        method=Method(damping, iterations, boxes=boxes, fit=fit, training=training),
+        method=Policy(damping, iterations, boxes=boxes, fit=fit, training=training),
         seconds=seconds,
         state=state,
         resume=resume,

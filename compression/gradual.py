@@ -118,7 +118,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Descent:
     """How a network is trained.
 
     Attributes:
@@ -156,7 +156,7 @@ def gradual(
     network: Network,
     schedule: Schedule,
     lesson: Lesson,
-    training: Training | None = None,
+    training: Descent | None = None,
     scope: Scope = Scope.GLOBAL,
 ) -> Compressed:
     """Return the network pruned by magnitude while it is trained, in float32 on one thread.
@@ -178,7 +178,7 @@ def gradual(
 
     from ..engine.formats.torch_write import write_torch
 
-    training, network = training or Training(), narrow(network)
+    training, network = training or Descent(), narrow(network)
     _check(network, lesson)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -237,7 +237,7 @@ def _train(
     module: nn.Module,
     schedule: Schedule,
     lesson: Lesson,
-    training: Training,
+    training: Descent,
     scope: Scope,
 ) -> None:
     import torch

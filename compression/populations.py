@@ -23,7 +23,7 @@ from ..engine.network import Affine, Network, Origin
 from .compress import compress
 from .data.dataset import Dataset
 from .form import Compressed
-from .gradual import Lesson, Schedule, Training, gradual
+from .gradual import Descent, Lesson, Schedule, gradual
 from .method import Float16, Int8, Int8Weights, Method, Scope, SeenRanges
 from .plain import weighted, with_weight
 
@@ -192,7 +192,7 @@ def trained(plan: Plan, level: Level, member: int, data: Dataset) -> Compressed:
     lesson = Lesson(data.inputs.astype(np.float64), labels=data.labels)
     steps = max(1, plan.epochs * math.ceil(len(data) / plan.batch))
     share = level.share if isinstance(level, Pruned) else 0.0
-    training = Training(steps, min(plan.batch, len(data)), plan.rate, seed)
+    training = Descent(steps, min(plan.batch, len(data)), plan.rate, seed)
     fresh = drawn(plan.shape, seed)
     made = gradual(fresh, schedule(share, steps), lesson, training, plan.scope)
     match level:

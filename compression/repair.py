@@ -28,7 +28,7 @@ from ..engine.region import Region
 from .form import Compressed
 from .repair_bound import Certified, certified
 from .repair_history import Iteration, Stop
-from .repair_moves import Candidate, Method, Move, candidates
+from .repair_moves import Candidate, Move, Policy, candidates
 from .repair_state import State, key_of, read_state, write_state
 from .targets import Samples
 
@@ -96,7 +96,7 @@ def repair(
     tolerance: Fraction | float | int,
     effort: Effort | None = None,
     data: Samples | None = None,
-    method: Method | None = None,
+    method: Policy | None = None,
     *,
     state: Path | None = None,
     resume: bool = False,
@@ -123,7 +123,7 @@ def repair(
             not fit; a state of another repair.
         FileError: the state cannot be read or written.
     """
-    effort, method = effort or Effort(), method or Method()
+    effort, method = effort or Effort(), method or Policy()
     regions = (region,) if isinstance(region, Region) else tuple(region)
     tolerance = _checked(original, compressed, regions, tolerance, data)
     work = _Repair(original, compressed, regions, tolerance, effort, data, method)
@@ -194,7 +194,7 @@ class _Repair:
     tolerance: Fraction
     effort: Effort
     data: Samples | None
-    method: Method
+    method: Policy
     begun: float = field(default_factory=time.monotonic)
     history: list[Iteration] = field(default_factory=list)
     before: Certified | None = None

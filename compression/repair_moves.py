@@ -33,7 +33,7 @@ class Move(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class Policy:
     """How a repair goes about it.
 
     Attributes:
@@ -98,7 +98,7 @@ def candidates(
     regions: Sequence[Region],
     hard: tuple[Array, Array, Array],
     samples: Samples | None,
-    method: Method,
+    method: Policy,
     rng: np.random.Generator,
     when: tuple[bool, float],
 ) -> list[Candidate]:

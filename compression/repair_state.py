@@ -25,7 +25,7 @@ from ..engine.region import Region
 from .form import Compressed
 from .repair_bound import Certified
 from .repair_history import Iteration
-from .repair_moves import Method, Move
+from .repair_moves import Move, Policy
 from .replaced import numbers_of, with_numbers
 from .targets import Samples
 
@@ -67,7 +67,7 @@ def key_of(
     regions: Sequence[Region],
     tolerance: Fraction,
     effort: Effort,
-    method: Method,
+    method: Policy,
     data: Samples | None,
 ) -> str:
     """Return what a state must have been made for: a digest of all that steers a repair.

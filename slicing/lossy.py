@@ -121,14 +121,14 @@ def lose(small: Network, cell: Region, lossy: Lossy, seconds: float, seed: int) 
     """
     from ..compression.repair import repair
     from ..compression.repair_bound import certified
-    from ..compression.repair_moves import Method as Moves
+    from ..compression.repair_moves import Policy
 
     made = compress(small, lossy.on(cell), seed=seed)
     effort = Effort(seconds=seconds, seed=seed, workers=1, boxes=BOXES)
     if lossy.tolerance is None:
         found = certified(small, made.network, [cell], Fraction(0), effort)
         return Lost(made, found.attained, found.proved, found.proved, 0, None)
-    moves = Moves(iterations=ROUNDS, boxes=BOXES)
+    moves = Policy(iterations=ROUNDS, boxes=BOXES)
     moves = replace(moves, training=replace(moves.training, steps=STEPS))
     done = repair(small, made, cell, lossy.tolerance, effort, method=moves)
     after, rounds = done.after, len(done.iterations) - 1

@@ -14,7 +14,7 @@ from secateur.compression.files import load_compressed, save_compressed
 from secateur.compression.form import Compressed, Grid, LayerForm, Masked
 from secateur.compression.method import Int8, SeenRanges
 from secateur.compression.packed import pack
-from secateur.compression.repair_moves import Method
+from secateur.compression.repair_moves import Policy
 from secateur.compression.schooling import Training
 from secateur.compression.sums import exact_sums
 from secateur.engine.answer import Effort
@@ -222,7 +222,7 @@ def test_networks_that_share_no_input_size_are_refused(files, refused, tmp_path)
 
 
 def test_the_python_face_takes_files_and_networks(files):
-    method = Method(iterations=1, boxes=200, training=Training(steps=20))
+    method = Policy(iterations=1, boxes=200, training=Training(steps=20))
     one = secateur.repair(*files, BOX, 0, effort=Effort(workers=1), method=method)
     network: Network = load(files[0])
     start = load_compressed(files[1])

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from secateur.compression.form import affine_layers
-from secateur.compression.gradual import Lesson, Schedule, Training, distilled, gradual
+from secateur.compression.gradual import Descent, Lesson, Schedule, distilled, gradual
 from secateur.compression.method import Magnitude, Norm, Random, Rows, Scope
 from secateur.compression.plain import narrow, weighted, with_weight
 from secateur.compression.prune import masks, prune
@@ -189,7 +189,7 @@ def test_training_keeps_the_share_and_comes_nearer_than_one_cut(scope):
     network = network_of()
     some, share = lesson(network), 0.5
     schedule = Schedule(share, every=5, times=10)
-    trained = gradual(network, schedule, some, Training(steps=160, rate=3e-3), scope)
+    trained = gradual(network, schedule, some, Descent(steps=160, rate=3e-3), scope)
     total = sum(layer.operator.weight.size for _, layer in affine_layers(network))
     zeros = sum((layer.operator.weight == 0).sum() for _, layer in affine_layers(trained.network))
     assert share * total - 3 <= zeros <= share * total
@@ -205,7 +205,7 @@ def test_training_is_the_same_for_a_seed_and_takes_labels():
     network = network_of(1)
     inputs = np.random.default_rng(0).normal(size=(64, 3))
     some = Lesson(inputs, labels=network.evaluate(inputs).argmax(axis=1))
-    runs = [gradual(network, Schedule(0.4, times=2, every=5), some, Training(20)) for _ in "ab"]
+    runs = [gradual(network, Schedule(0.4, times=2, every=5), some, Descent(20)) for _ in "ab"]
     for node, layer in affine_layers(runs[0].network):
         again = runs[1].network.by_name[node.name].layer
         assert layer.operator.weight.tobytes() == again.operator.weight.tobytes()
@@ -214,7 +214,7 @@ def test_training_is_the_same_for_a_seed_and_takes_labels():
 @settings(max_examples=15)
 @given(image_networks())
 def test_training_keeps_one_bias_a_channel(network):
-    pruned = gradual(network, Schedule(0.5, times=1, every=1), lesson(network), Training(3))
+    pruned = gradual(network, Schedule(0.5, times=1, every=1), lesson(network), Descent(3))
     for _, layer in affine_layers(pruned.network):
         rows = layer.bias.reshape(len(layer.operator.weight), -1)
         assert (rows == rows[:, :1]).all()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from secateur.compression import repair as module
 from secateur.compression.form import Compressed, Fixed, LayerForm, affine_layers, nearest
 from secateur.compression.repair import Stop, accuracy, repair
-from secateur.compression.repair_moves import Method, Move
+from secateur.compression.repair_moves import Move, Policy
 from secateur.compression.replaced import numbers_of
 from secateur.compression.schooling import Training
 from secateur.engine.answer import Effort
@@ -20,7 +20,7 @@ from secateur.engine.errors import FormatError, InputError
 from secateur.engine.region import Region
 
 QUICK = Training(steps=60, batch=64, rate=1e-2)
-METHOD = Method(iterations=3, boxes=400, training=QUICK)
+METHOD = Policy(iterations=3, boxes=400, training=QUICK)
 ONE = Effort(workers=1)
 REGION = Region.box([-0.5] * 3, [0.5] * 3)
 
@@ -33,7 +33,7 @@ def same(one, two):
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_least_discrepancy_is_reached_within_five_per_cent(name):
     network, start, region, least = PLANTED[name]()
-    method = Method(iterations=6, boxes=2000, training=Training(steps=150, rate=5e-3))
+    method = Policy(iterations=6, boxes=2000, training=Training(steps=150, rate=5e-3))
     found = repair(network, start, region, Fraction(least) * Fraction(21, 20), ONE, None, method)
     assert found.stop is Stop.PROVED
     assert found.proved
@@ -76,7 +76,7 @@ def test_a_repair_that_is_resumed_ends_as_one_that_was_not(tmp_path):
     start = compressed(network, "grid")
     whole = repair(network, start, REGION, 0, ONE, None, METHOD)
     state = tmp_path / "repair.state"
-    short = Method(iterations=1, boxes=400, training=QUICK)
+    short = Policy(iterations=1, boxes=400, training=QUICK)
     repair(network, start, REGION, 0, ONE, None, short, state=state)
     again = repair(network, start, REGION, 0, ONE, None, METHOD, state=state, resume=True)
     assert same(again.compressed, whole.compressed)
@@ -90,7 +90,7 @@ def test_a_state_of_another_repair_is_refused(tmp_path):
     network = dense(8)
     start = compressed(network, "grid")
     state = tmp_path / "repair.state"
-    none = Method(iterations=0, boxes=50, training=QUICK)
+    none = Policy(iterations=0, boxes=50, training=QUICK)
     repair(network, start, REGION, 0, ONE, None, none, state=state)
 
     def again(network=network, start=start, region=REGION, tolerance=0, effort=ONE, method=none):
@@ -104,8 +104,8 @@ def test_a_state_of_another_repair_is_refused(tmp_path):
         {"region": Region.box([-0.5] * 3, [0.5, 0.5, 0.25])},
         {"tolerance": 1},
         {"effort": Effort(workers=1, seed=1)},
-        {"method": Method(iterations=0, boxes=51, training=QUICK)},
-        {"method": Method(iterations=0, boxes=50, training=QUICK, damping=10.0)},
+        {"method": Policy(iterations=0, boxes=51, training=QUICK)},
+        {"method": Policy(iterations=0, boxes=50, training=QUICK, damping=10.0)},
     ):
         with pytest.raises(InputError, match="state of a repair of other networks"):
             again(**other)
@@ -147,7 +147,7 @@ def test_without_time_what_came_in_comes_back():
 def test_damped_targets_work_too():
     network = dense(2)
     start = compressed(network, "masked")
-    method = Method(iterations=2, boxes=400, damping=10.0, fit=False, training=QUICK)
+    method = Policy(iterations=2, boxes=400, damping=10.0, fit=False, training=QUICK)
     found = repair(network, start, REGION, 0, ONE, None, method)
     assert found.after.proved <= found.before.proved
     assert {one.move for one in found.iterations} <= {Move.NONE, Move.RETRAINED}
@@ -221,4 +221,4 @@ def test_what_does_not_fit_is_refused(words, said):
 )
 def test_a_method_that_makes_no_sense_is_refused(words):
     with pytest.raises(InputError, match="give"):
-        Method(**words)
+        Policy(**words)
