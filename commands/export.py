@@ -16,7 +16,7 @@ from ..engine.formats import load, save
 from ..engine.formats.decimals import exact
 from ..engine.formats.files import read_bytes, replace_with
 from ..engine.network import Layer, Network, State
-from ..slicing.database import is_begun
+from ..slicing.database import is_store
 from ..slicing.family import Family, Mark
 from ..slicing.family_file import load_family
 from ..slicing.stored import Stored
@@ -83,7 +83,7 @@ def run(order: Order, options: Options) -> Exit:
     if goal is Goal.PROOF:
         return _proof(order, options, began)
     said: Record = {"cell": None, "mark": None, "region": None}
-    if is_begun(order.source):
+    if is_store(order.source):
         data, network, said = _compressed(order, goal)
     elif not is_family(order.source):
         if order.cell is not None or order.at is not None:

@@ -15,6 +15,9 @@ from .work import line_of
 APPLICATION = 0x5EC47E02
 """What marks a SQLite file as a store of secateur."""
 
+HEADER = b"SQLite format 3\0"
+"""What SQLite's files begin with."""
+
 SCHEMA = 1
 """The version of the tables below; raised whenever they change."""
 
@@ -92,6 +95,15 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 def seal(columns: Sequence[object]) -> bytes:
     """Return 16 bytes by which a row's other columns are known again; SQLite has no checksums."""
     return hashlib.sha256(repr(tuple(columns)).encode()).digest()[:16]
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file begins as SQLite's do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(HEADER)) == HEADER
+    except OSError:  # whoever reads it next says what is wrong
+        return False
 
 
 def is_begun(path: Path) -> bool:
