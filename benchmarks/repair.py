@@ -99,8 +99,8 @@ class Setting:
             "float16": Float16(),
             "int8 weights": Int8Weights(),
             "int8": Int8(SeenRanges(points)),
-            "rank 20": LowRank(20),
-            "rank 10": LowRank(10),
+            "low rank 80 %": LowRank(share=0.8),
+            "low rank 40 %": LowRank(share=0.4),
         }
         return kinds[self.name]
 
@@ -113,8 +113,8 @@ NAMES = (
     "float16",
     "int8 weights",
     "int8",
-    "rank 20",
-    "rank 10",
+    "low rank 80 %",
+    "low rank 40 %",
 )
 SETTINGS = tuple(
     Setting(net, region, name) for net in ("acas", "demo") for region in REGIONS for name in NAMES
