@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -21,6 +21,10 @@ from .sums import exact_sums
 from .targets import Samples, around, lessons, spread
 
 Array = NDArray[np.float64]
+
+
+RATES = (1.0, 1.0 / 16.0, 1.0 / 256.0)
+"""Shares of a policy's rate that a round tries, as long as none brings the network nearer."""
 
 
 class Move(StrEnum):
@@ -131,7 +135,12 @@ def candidates(
         from .training import retrain
 
         taught = lessons(original, compressed.network, tough, easy, method.damping, samples)
-        trained = retrain(compressed, taught, method.training, rng, deadline)
+        trained = compressed
+        for part in RATES:  # where a network is near already, long steps only lead away
+            pace = replace(method.training, rate=part * method.training.rate)
+            trained = retrain(compressed, taught, pace, rng, deadline)
+            if trained is not compressed:
+                break
         if trained is not compressed:
             out.append(judge.of(trained, Move.RETRAINED))
             if fitting is not None:
