@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--rate", type=float, default=2e-2, help="of retraining")
+    parser.add_argument("--methods", default="int8,pruned 90 %")
     parser.add_argument("--boxes", type=int, default=4, help="of each ball, about")
     parser.add_argument("--seconds", type=float, default=240.0, help="for each repair")
     parser.add_argument("--seed", type=int, default=0)
@@ -59,11 +61,14 @@ def main() -> None:
         "pruned 90 %": Magnitude(0.9, Scope.TENSOR),
     }
     rows: list[dict[str, Any]] = []
-    for name, method in methods.items():
+    for name in given.methods.split(","):
+        method = methods[name]
         begun = time.monotonic()
         made = compress(network, method)
         how = Policy(
-            iterations=given.iterations, boxes=given.boxes, training=Training(steps=given.steps)
+            iterations=given.iterations,
+            boxes=given.boxes,
+            training=Training(steps=given.steps, rate=given.rate),
         )
         effort = Effort(given.seconds, given.seed, 1)
         found = repair(network, made, regions, 0, effort, split.train, how)
