@@ -28,7 +28,7 @@ from ..engine.region import Region
 from .form import Compressed
 from .repair_bound import Certified, certified
 from .repair_history import Iteration, Stop
-from .repair_moves import Candidate, Move, Policy, candidates
+from .repair_moves import Candidate, Move, Policy, candidates, healed
 from .repair_state import State, key_of, read_state, write_state
 from .targets import Samples
 
@@ -272,6 +272,8 @@ class _Repair:
         """Make candidates, certify the best of them, and keep it if it is better proved."""
         assert self.best is not None
         assert self.last is not None
+        if len(self.history) == 1 and self._heal(progress):
+            return
         begun = time.monotonic()
         now, known = self.last
         made = candidates(
@@ -310,6 +312,27 @@ class _Repair:
         right = accuracy(one.compressed.network, self.data)
         self._note(one.move, found, better, right, begun, progress)
 
+    def _heal(self, progress: Progress) -> bool:
+        """Retrain on the samples where their classes were lost; return whether that was a round."""
+        assert self.best is not None
+        whole, now = accuracy(self.original, self.data), self.history[0].accuracy
+        if self.data is None or whole is None or now is None or now >= whole - self.method.drop:
+            return False
+        begun = time.monotonic()
+        until = begun + 0.5 * (self.deadline - begun)  # the other half is for the distance
+        args = (self.original, self.best[0], self.regions, self.data, self.method, self.rng)
+        made = healed(*args, until)
+        right = accuracy(made.network, self.data)
+        if made is self.best[0] or right is None or right <= now:
+            return False
+        found = self._certified(made)
+        self._remember(found.points)
+        better = found.proved <= self.best[1].proved
+        if better:
+            self.best = self.last = (made, found)
+        self._note(Move.HEALED, found, better, right, begun, progress)
+        return True
+
     def _failed(self, move: Move, begun: float, progress: Progress) -> None:
         """Note a round none of whose networks could be certified."""
         assert self.best is not None
@@ -318,12 +341,12 @@ class _Repair:
         self._note(move, self.best[1], False, right, begun, progress)
 
     def _accurate(self, compressed: Compressed) -> bool:
-        """Return whether the samples are still classified about as well as at the start."""
-        first = self.history[0].accuracy
-        if first is None:
+        """Return whether the samples are classified about as well as by the best on the way."""
+        known = [one.accuracy for one in self.history if one.best and one.accuracy is not None]
+        if not known:
             return True
         now = accuracy(compressed.network, self.data)
-        return now is not None and now >= first - self.method.drop
+        return now is not None and now >= max(known) - self.method.drop
 
     def _note(
         self,

@@ -27,10 +27,16 @@ RATES = (1.0, 1.0 / 16.0, 1.0 / 256.0)
 """Shares of a policy's rate that a round tries, as long as none brings the network nearer."""
 
 
+HEALING, HEALING_RATE = 4, 1e-2
+"""Where samples are no longer classified rightly: so many times a round's steps, of this rate at
+least, as a share of the weights' root mean square."""
+
+
 class Move(StrEnum):
     """How the network of a round was made."""
 
     NONE = "as it was"
+    HEALED = "retrained on the samples"
     RETRAINED = "retrained"
     FITTED = "linear layers fitted"
     BOTH = "retrained, then linear layers fitted"
@@ -150,6 +156,43 @@ def candidates(
     if exact_sums(compressed):  # a network that rounds where g did not is none that was certified
         out = [one for one in out if exact_sums(one.compressed)]
     return sorted(out, key=lambda one: one.far)
+
+
+def healed(
+    original: Network,
+    compressed: Compressed,
+    regions: Sequence[Region],
+    samples: Samples,
+    method: Policy,
+    rng: np.random.Generator,
+    deadline: float,
+) -> Compressed:
+    """Return a network that gives the samples' classes again, or the one that came in.
+
+    It learns from the original at the samples and at points of the regions, on the whole and not
+    at the worst points: what is far off everywhere has to come near before the rest can.
+
+    Args:
+        original: f.
+        compressed: g.
+        regions: closed boxes, network units.
+        samples: with labels.
+        method: how; the steps are `HEALING` times as many.
+        rng: source of randomness.
+        deadline: on `time.monotonic`.
+    """
+    from .training import retrain
+
+    pace = replace(
+        method.training,
+        steps=HEALING * method.training.steps,
+        rate=max(method.training.rate, HEALING_RATE),
+        power=2,
+    )
+    points = np.asarray(samples.inputs, dtype=np.float64)
+    easy = np.concatenate([points, spread(tuple(regions), rng)])
+    taught = lessons(original, compressed.network, points[:0], easy, 1.0, samples)
+    return retrain(compressed, taught, pace, rng, deadline)
 
 
 def _fitting(original: Network, regions: Sequence[Region], deadline: float) -> LastLayer:

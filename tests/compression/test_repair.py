@@ -187,9 +187,26 @@ def test_accuracy_is_kept(monkeypatch):
     assert accuracy(found.compressed.network, samples) >= before - METHOD.drop
     # Where every candidate classifies too badly, none is kept.
     monkeypatch.setattr(module._Repair, "_accurate", lambda self, one: False)
+    monkeypatch.setattr(module._Repair, "_heal", lambda self, progress: False)
     kept = repair(network, start, REGION, 0, ONE, samples, METHOD)
     assert same(kept.compressed, start)
     assert kept.stop is Stop.STALLED
+
+
+def test_classes_that_were_lost_come_back_before_the_distance_is_looked_at():
+    network = dense(4, (3, 12, 8, 3))
+    start = compressed(network, "masked")
+    samples = Labelled(network)
+    before = accuracy(start.network, samples)
+    assert before < 0.9
+    found = repair(network, start, REGION, 0, ONE, samples, METHOD)
+    first = found.iterations[1]
+    assert first.move is Move.HEALED
+    assert first.accuracy > before
+    assert accuracy(found.compressed.network, samples) >= before
+    if first.best:
+        assert accuracy(found.compressed.network, samples) >= first.accuracy - METHOD.drop
+    assert found.after.proved <= found.before.proved
 
 
 @pytest.mark.parametrize(
