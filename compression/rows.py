@@ -64,7 +64,7 @@ def prune_rows(network: Network, method: Rows) -> Compressed:
         layer = network.by_name[name].layer
         assert isinstance(layer, Affine)
         scores[name] = _score(layer.operator.weight, method.norm)
-    return plain(units.without(_smallest(scores, method)))
+    return plain(units.without(units.spared(_smallest(scores, method), scores)))
 
 
 def _score(weight: Array, norm: Norm) -> Array:
@@ -168,6 +168,29 @@ class Tracing:
         layer = self.network.by_name[name].layer
         assert isinstance(layer, Affine)
         return range(self.first[name], self.first[name] + len(layer.operator.weight))
+
+    def spared(self, gone: Mapping[str, Mask], scores: Mapping[str, Array]) -> dict[str, Mask]:
+        """Return the same, but that each node keeps a value: its largest unit where all would go.
+
+        A selection may pass on a part of a layer alone, all of which may be small.
+
+        Args:
+            gone: ``(channels,)`` which units of some layers go.
+            scores: ``(channels,)`` of the same layers, how large they are.
+        """
+        out = {name: mask.copy() for name, mask in gone.items()}
+        for node in self.network.nodes:
+            owners = [
+                (float(scores[name][unit - self.first[name]]), name, unit - self.first[name])
+                for unit in dict.fromkeys(self.units[node.name].tolist())
+                for name in out
+                if unit in self._of(name)
+            ]
+            whole = len(owners) == len(set(self.units[node.name].tolist()))
+            if whole and owners and all(out[name][unit] for _, name, unit in owners):
+                _, name, unit = max(owners)
+                out[name][unit] = False
+        return out
 
     def without(self, gone: Mapping[str, Mask]) -> Network:
         """Return the network without some units of removable layers.

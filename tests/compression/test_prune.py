@@ -15,7 +15,7 @@ from secateur.compression.plain import narrow, weighted, with_weight
 from secateur.compression.prune import masks, prune
 from secateur.compression.rows import Tracing, prune_rows
 from secateur.engine.errors import InputError
-from secateur.engine.network import Affine, Input, Network, Node, Piecewise, Sum
+from secateur.engine.network import Affine, Input, Network, Node, Piecewise, Select, Sum
 from secateur.engine.operators import Dense, Diagonal
 from secateur.engine.region import Region
 
@@ -242,3 +242,22 @@ def test_data_that_do_not_fit_are_refused(change, said):
 def test_a_schedule_that_makes_no_sense_is_refused(words):
     with pytest.raises(InputError):
         Schedule(**words)
+
+
+def test_a_selection_of_small_units_keeps_one_of_them():
+    """Pruning over all layers took all that a selection passes on: a node without values."""
+    rng = np.random.default_rng(0)
+    small = np.array([[0.01, 0.02], [2.0, 3.0], [0.03, 0.01]])
+    nodes = (
+        Node("input", Input((2,))),
+        Node("first", Affine(Dense(small), np.ones(3)), ("input",)),
+        Node("some", Select(np.array([0, 2, 0]), 3), ("first",)),
+        Node("output", Affine(Dense(rng.normal(size=(2, 3))), np.zeros(2)), ("some",)),
+    )
+    pruned = prune_rows(Network(nodes, "output"), Rows(0.7, Scope.GLOBAL)).network
+    assert pruned.by_name["first"].size == 2
+    assert pruned.by_name["some"].layer.indices.tolist() == [1]
+    left = np.array([[1.0, 0.5]])
+    kept = small[2] @ left[0] + 1.0
+    weight = nodes[3].layer.operator.weight[:, [1]]
+    assert np.allclose(pruned.evaluate(left)[0], (weight * kept).ravel(), rtol=1e-6)
