@@ -7,13 +7,14 @@ original.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..compression.compress import compress
 from ..compression.form import Compressed
-from ..compression.method import Int8, Method, ProvedRanges
+from ..compression.method import Int8, Method, ProvedRanges, SeenRanges
 from ..compression.packed import pack
 from ..engine.answer import Effort
 from ..engine.errors import InputError
@@ -55,9 +56,14 @@ class Lossy:
 
     def words(self) -> dict[str, Json]:
         """Return it as words, in which different ones differ."""
-        said = f"{self.method}"
-        if isinstance(self.method, Int8):
-            said = f"Int8({type(self.method.ranges).__name__}, {self.method.fit})"
+        match self.method:
+            case Int8(ranges=SeenRanges(points=points), fit=fit):
+                digest = hashlib.sha256(points.tobytes()).hexdigest()[:16]
+                said = f"Int8(SeenRanges of {len(points)} points {digest}, {fit})"
+            case Int8(fit=fit):
+                said = f"Int8(ProvedRanges, {fit})"
+            case method:
+                said = f"{method}"
         return {
             "method": said,
             "tolerance": None if self.tolerance is None else f"{self.tolerance}",
