@@ -134,7 +134,8 @@ def lose(small: Network, cell: Region, lossy: Lossy, seconds: float, seed: int) 
     if lossy.tolerance is None:
         found = certified(small, made.network, [cell], Fraction(0), effort)
         return Lost(made, found.attained, found.proved, found.proved, 0, None)
-    moves = Policy(iterations=ROUNDS, boxes=BOXES)
+    # Fitting linear layers by programs takes longer than all else that a cell has time for.
+    moves = Policy(iterations=ROUNDS, boxes=BOXES, fit=False)
     moves = replace(moves, training=replace(moves.training, steps=STEPS))
     done = repair(small, made, cell, lossy.tolerance, effort, method=moves)
     after, rounds = done.after, len(done.iterations) - 1
