@@ -330,3 +330,20 @@ def test_sums_of_integers_without_a_scale_are_refused(tmp_path, op):
     path.write_bytes(integers(op, np.random.default_rng(0), False).SerializeToString())
     with pytest.raises(UnsupportedError, match="without a scale"):
         load(path)
+
+
+def test_layers_with_the_same_stored_numbers_keep_their_own_scales(tmp_path):
+    """Arrays were found by their numbers alone: biases of zeros took each other's scales."""
+    network = Network.dense([np.eye(2), np.eye(2), np.eye(2)], [np.zeros(2)] * 3)
+    forms = {
+        f"affine{place}": StoredLayer(
+            StoredGrid(np.full(2, 2.0**-place), "int8"),
+            StoredGrid(np.full(2, 2.0 ** -(place + 4)), "int32"),
+        )
+        for place in (1, 2, 3)
+    }
+    save(network, tmp_path / "net.onnx", forms)
+    found = stored_forms(tmp_path / "net.onnx")
+    for name, form in forms.items():
+        assert np.array_equal(found[name].weight.scale, form.weight.scale)
+        assert np.array_equal(found[name].bias.scale, form.bias.scale)
