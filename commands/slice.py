@@ -26,8 +26,8 @@ from .aim import Wish
 from .options import Exit, Options, Side
 from .record import Record, envelope, versions, write_record
 from .simplify import region_of
+from .slice_compression import Compression
 from .slice_job import Cuts, Spend, said_of
-from .slice_press import Press
 from .slice_progress import Meter, watched
 from .slice_record import Gathered, family_record, output_record, tell
 from .slice_words import Stage as Depth
@@ -53,7 +53,7 @@ class Order:
         units: of the region's limits.
         stage: how far cells go.
         spend: how much to spend, and who works.
-        press: what cells lose with loss.
+        compression: what cells lose with loss.
         cells: which of them to work on.
         shard: which part of them.
         store: where outcomes go; None for beside the family.
@@ -70,7 +70,7 @@ class Order:
     units: Side = Side.NETWORK
     stage: Depth = Depth.SIMPLIFY
     spend: Spend = field(default_factory=Spend)
-    press: Press = field(default_factory=Press)
+    compression: Compression = field(default_factory=Compression)
     cells: str = "all"
     shard: Shard = field(default_factory=Shard)
     store: Path | None = None
@@ -104,7 +104,7 @@ def run(order: Order, options: Options) -> Exit:
             output = output_record(order.output, data)
         asked = job.asked()
         done = int((found.left[asked] >= 0).sum())
-        short = found.lossy.failed  # cells whose repair did not come as far as it was asked to
+        short = found.compression.failed  # cells not as near as was asked
         end = Exit.DONE if done == len(asked) and not short else Exit.UNKNOWN
         record = envelope(
             "slice",
@@ -163,7 +163,7 @@ def _job(order: Order, options: Options, terminal: Terminal) -> Job:
             "away, or take --stage simplify"
         )
     region = region_of(order.region, network, order.units)
-    lossy = order.press.lossy(region)
+    lossy = order.compression.lossy(region)
     recipe = order.spend.recipe(
         network, aim, stage, proof=order.proof, seed=options.seed, lossy=lossy
     )
@@ -213,7 +213,7 @@ def one_cell(order: Order, seed: int) -> str:
         "--lines": wish.lines.value,
         "--effort": spend.amount.value,
         "--seconds": spend.seconds,
-        **order.press.words(),
+        **order.compression.words(),
         "--seed": seed,
     }
     said = [

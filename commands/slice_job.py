@@ -201,8 +201,8 @@ def said_of(
 ) -> dict[str, Json]:
     """Return what a family says of itself; the same run says the same words."""
     alone = stage is Stage.PHASES
-    pressed: dict[str, Json] = {} if lossy is None else {"compression": lossy.words()}
-    return pressed | {
+    said: dict[str, Json] = {} if lossy is None else {"compression": lossy.words()}
+    return said | {
         "cut": cuts.words(),
         "stage": stage.value,
         "keep": "outputs" if alone else wish.keep.value,

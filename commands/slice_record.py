@@ -17,7 +17,7 @@ from ..slicing.figures import COLUMNS, Totals
 from ..slicing.stored import Row, Stored
 from ..slicing.work import WORDS, Done
 from .record import Record, network_record, region_record
-from .slice_lossy import Pressed, say
+from .slice_compression import CompressionTotals, say
 from .slice_maps import maps_of
 from .terminal import Terminal, share
 
@@ -46,7 +46,7 @@ class Gathered:
         mark: ``(cells,)`` a `Mark` each.
         troubles: rows of the first that are not done.
         proofs: cells with a certificate, where it lies, and its digest.
-        lossy: what became of cells that were compressed.
+        compression: what became of cells that were compressed.
     """
 
     totals: Totals
@@ -57,7 +57,7 @@ class Gathered:
     ends: Counter[str] = field(default_factory=Counter)
     troubles: list[Row] = field(default_factory=list)
     proofs: list[tuple[int, str]] = field(default_factory=list)
-    lossy: Pressed = field(default_factory=Pressed)
+    compression: CompressionTotals = field(default_factory=CompressionTotals)
 
     @classmethod
     def of(cls, stored: Stored, network: Network) -> Gathered:
@@ -85,7 +85,7 @@ class Gathered:
             return
         figures: dict[str, Any] = dict(row.outcome.result.figures)
         self.totals.take(figures)
-        self.lossy.take(row.cell, figures)
+        self.compression.take(row.cell, figures)
         self.mark[row.cell] = Mark.SIMPLIFIED
         self.left[row.cell] = figures["left"]
         self.seconds[row.cell] = sum(figures["seconds"].values())
@@ -129,7 +129,7 @@ def family_record(stored: Stored, found: Gathered, base: Family) -> Record:
         },
         "step_seconds": dict(totals.seconds),
         "certificates": _certificates(stored.path, found),
-        "compression": found.lossy.record(base.said.get("compression")),
+        "compression": found.compression.record(base.said.get("compression")),
         "maps": maps_of(slices, done, gone, network),
         "rows": _rows(found) if base.count <= ROWS else None,
         "troubles": [_trouble(row, base) for row in found.troubles],

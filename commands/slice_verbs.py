@@ -56,8 +56,8 @@ def slice_(
     from ..slicing.key import Shard
     from .aim import Wish, tolerance_of
     from .slice import Order, run
+    from .slice_compression import Compression
     from .slice_job import Cuts, Spend
-    from .slice_press import Press
 
     wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines)
     job = Order(
@@ -69,7 +69,7 @@ def slice_(
         units=units,
         stage=stage,
         spend=Spend(effort, seconds, workers, ray),
-        press=Press(compress, share, rank, repair),
+        compression=Compression(compress, share, rank, repair),
         cells=cells,
         shard=Shard() if shard is None else Shard.parse(shard),
         store=store,

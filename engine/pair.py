@@ -16,27 +16,25 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Literal, assert_never
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .equal import equal
 from .errors import InputError
 from .network import (
     Affine,
     Concat,
-    Input,
     Layer,
     Network,
     Node,
     Origin,
     Piecewise,
-    Quantize,
     Select,
     State,
 )
-from .network import Sum as Total
-from .operators import Convolution, Dense, Diagonal, Operator
+from .operators import Convolution, Dense
 from .rounding import Array
 from .stages import Stages
 
@@ -196,7 +194,7 @@ class _Work:
         ours, theirs = list(self.first.nodes[1:]), list(self.second.nodes[1:])
         shared = 0
         for one, other in zip(ours, theirs, strict=False):
-            if not _equal(one.layer, other.layer):
+            if not equal(one.layer, other.layer):
                 break
             self.nodes.append(one)
             whole = Place(one.name, np.arange(one.size))
@@ -274,7 +272,7 @@ class _Work:
         for node in self.second.nodes[1:]:
             sources = tuple(self.places[1][name].node for name in node.sources)
             twins = readers.get(sources, [])
-            twin = next((one.name for one in twins if _equal(one.layer, node.layer)), None)
+            twin = next((one.name for one in twins if equal(one.layer, node.layer)), None)
             if twin is None:
                 twin = f"{self.prefix}.{node.name}"
                 self.nodes.append(replace(node, name=twin, sources=sources))
@@ -368,44 +366,3 @@ def _distinct(keys: Sequence[Sequence[object]]) -> tuple[list[int], list[Indices
 
 def _identities(size: int) -> Piecewise:
     return Piecewise(np.full(size, State.IDENTITY, np.int8), np.zeros(size), np.zeros(size))
-
-
-def _equal(one: Layer, other: Layer) -> bool:
-    """Return whether two layers are equal bit for bit."""
-    match one:
-        case Input():
-            return False
-        case Affine():
-            return (
-                isinstance(other, Affine)
-                and _same(one.operator, other.operator)
-                and np.array_equal(one.bias, other.bias)
-            )
-        case Piecewise():
-            return isinstance(other, Piecewise) and one.same(other)
-        case Quantize():
-            return isinstance(other, Quantize) and one.same(other)
-        case Select():
-            return (
-                isinstance(other, Select)
-                and one.size_in == other.size_in
-                and np.array_equal(one.indices, other.indices)
-            )
-        case Total() | Concat():
-            return one == other
-        case _ as never:
-            assert_never(never)
-
-
-def _same(one: Operator, other: Operator) -> bool:
-    """Return whether two operators are equal bit for bit."""
-    if type(one) is not type(other) or not np.array_equal(one.weight, other.weight):
-        return False
-    match one:
-        case Dense() | Diagonal():
-            return True
-        case Convolution():
-            names = ("shape_in", "strides", "padding", "dilations", "groups")
-            return all(getattr(one, name) == getattr(other, name) for name in names)
-        case _ as never:
-            assert_never(never)

@@ -151,11 +151,11 @@ def _facts(part: Part, network: Part, region: Part) -> list[Block]:
         said += "".join(f"; {thousands(count)} not: {why}" for why, count in reasons.items())
         facts.append(("certificates", said))
     if part.has("compression"):
-        facts += _pressed(part.part("compression"))
+        facts += _compression(part.part("compression"))
     return [Facts(tuple(facts)), region_table(region)]
 
 
-def _pressed(part: Part) -> list[tuple[str, str]]:
+def _compression(part: Part) -> list[tuple[str, str]]:
     """Return the facts about compressed cells."""
     cells = part.count("cells")
     size = f"{plural(part.count('bytes'), 'byte')} in packed files of {plural(cells, 'cell')}"

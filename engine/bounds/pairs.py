@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
+from .blame import blame_symbols
 from .compiled import njit
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
 from .kernels import GUIDED
@@ -28,7 +29,6 @@ from .zonotopes import (
     SLOPE2,
     activate_scalars,
     affine_scalars,
-    blame_symbols,
     charge_scalars,
     compact,
     concretise,

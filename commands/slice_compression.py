@@ -1,4 +1,4 @@
-"""What compression and repair made of cells, as a record and as lines."""
+"""Compression of the cells of `slice`: what is asked for, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
+from ..engine.errors import InputError
+from ..engine.region import Region
+from ..slicing.lossy import Lossy
+from .aim import tolerance_of
+from .compress_method import Wish
+from .compress_words import Ranges, Way
 from .record import Record
 from .terminal import Terminal
 
@@ -15,8 +22,67 @@ NAMED = 1000
 """Cells that a record names one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What cells lose with loss, as it was typed.
+
+    Attributes:
+        way: method of compression; None for none.
+        share, rank: its options.
+        repair: the distance that repair is to reach; None for no repair.
+
+    Raises:
+        InputError: options without a method, or that do not go with it; a distance that is no
+            number above 0.
+    """
+
+    way: Way | None = None
+    share: float | None = None
+    rank: int | None = None
+    repair: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that options and method go together."""
+        if self.way is None:
+            for option in ("share", "rank", "repair"):
+                if getattr(self, option) is not None:
+                    raise InputError(
+                        f"--{option} {getattr(self, option)}: is of compressed cells; name a "
+                        "method by --compress too"
+                    )
+            return
+        self._wish(self.way)
+        if self.tolerance == 0:
+            raise InputError("--repair 0: compression loses something; give a distance above 0")
+
+    @property
+    def tolerance(self) -> Fraction | None:
+        """The distance that repair is to reach, exactly."""
+        return None if self.repair is None else tolerance_of(self.repair, "--repair")
+
+    def lossy(self, region: Region) -> Lossy | None:
+        """Return what the cells of a region lose; None for nothing."""
+        if self.way is None:
+            return None
+        return Lossy(self._wish(self.way).method(region, None), self.tolerance)
+
+    def words(self) -> dict[str, object]:
+        """Return the options that ask for it."""
+        way = None if self.way is None else self.way.value
+        return {
+            "--compress": way,
+            "--share": self.share,
+            "--rank": self.rank,
+            "--repair": self.repair,
+        }
+
+    def _wish(self, way: Way) -> Wish:
+        ranges = Ranges.PROVED if way is Way.INT8 else None
+        return Wish(way, self.share, rank=self.rank, ranges=ranges)
+
+
 @dataclass(slots=True)
-class Pressed:
+class CompressionTotals:
     """What is known of cells that were compressed, added up.
 
     Attributes:
@@ -85,30 +151,30 @@ class Pressed:
         }
 
 
-def say(pressed: Record | None, terminal: Terminal) -> None:
+def say(found: Record | None, terminal: Terminal) -> None:
     """Print what compression made of cells."""
-    if pressed is None:
+    if found is None:
         return
-    cells, proved = pressed["cells"], pressed["proved"]
+    cells, proved = found["cells"], found["proved"]
     bound = (
         "without a bound" if proved is None else f"at most {proved:.6g} from the small network's"
     )
     terminal.say(
-        f"Compressed: {cells} cells, {pressed['bytes']} bytes, every output {bound}, on every "
-        f"input of its cell; {pressed['attained']:.6g} was met."
+        f"Compressed: {cells} cells, {found['bytes']} bytes, every output {bound}, on every "
+        f"input of its cell; {found['attained']:.6g} was met."
     )
-    if pressed["within"] is not None:
-        before = pressed["before"]
+    if found["within"] is not None:
+        before = found["before"]
         said = "without a bound" if before is None else f"{before:.6g}"
         terminal.say(
-            f"Repaired to {pressed['tolerance']}: {pressed['within']} of {cells} cells; before "
+            f"Repaired to {found['tolerance']}: {found['within']} of {cells} cells; before "
             f"repair the bound was {said}."
         )
-    if pressed["failures"]:
-        some = ", ".join(map(str, pressed["failed"][:20]))
-        more = "" if pressed["failures"] <= 20 else ", ..."
-        terminal.say(f"Not so far: {pressed['failures']} cells ({some}{more})")
-    for reason, count in pressed["reasons"].items():
+    if found["failures"]:
+        some = ", ".join(map(str, found["failed"][:20]))
+        more = "" if found["failures"] <= 20 else ", ..."
+        terminal.say(f"Not so far: {found['failures']} cells ({some}{more})")
+    for reason, count in found["reasons"].items():
         terminal.say(f"{count} cells not compressed: {reason}")
 
 
