@@ -46,6 +46,7 @@ EXTRA = 0.4
 """Seconds beyond the limit after which a search for enclosures is broken off."""
 
 LIMIT = "the time limit"
+SMALLEST = "boxes whose corners are neighbours in float64 are left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,8 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
     elif outcome.found.closed:
         outcome.end = Exit.DONE
     else:
-        outcome.reason = INTERRUPTED if outcome.found.interrupted and order.left() > 0.0 else LIMIT
+        open_ = INTERRUPTED if outcome.found.interrupted else SMALLEST
+        outcome.reason = open_ if order.left() > 0.0 else LIMIT
 
 
 def _prove(order: Order, outcome: Outcome) -> None:

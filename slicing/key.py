@@ -94,7 +94,8 @@ def differences(asked: Mapping[str, Json], held: Mapping[str, Json]) -> list[str
         if new == old:
             continue
         if isinstance(new, dict) and isinstance(old, dict):
-            out += [f"option {phrase}" for phrase in differences(new, old)]
+            deeper = differences(new, old)
+            out += [one if one.startswith("option ") else f"option {one}" for one in deeper]
         elif name == "region" and isinstance(new, list) and isinstance(old, list):
             out.append(_sides(new, old))
         else:

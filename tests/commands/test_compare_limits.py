@@ -14,7 +14,8 @@ import pytest
 
 from secateur.engine import branch
 from secateur.engine.formats import save
-from secateur.engine.network import Normalisation, Origin
+from secateur.engine.network import Affine, Input, Network, Node, Normalisation, Origin, Quantize
+from secateur.engine.operators import Dense
 
 BOX = "-1:1,0:1/2"
 
@@ -27,6 +28,23 @@ def test_no_time_is_answered_at_once(pair, compared):
         code, record, out = compared(*pair[:2], "--timeout", 0, *words)
         assert (code, record["reason"], record["exit"]) == (20, "the time limit", 20)
         assert "Unknown: the time limit." in out
+
+
+def test_what_no_smaller_box_can_tell_is_not_laid_to_a_time_limit(tmp_path, compared):
+    """A rounding at a tie: outward bounds reach over it, however small the box."""
+    source = Node("input", Input((1,)))
+    ours = Node("sum", Affine(Dense(np.zeros((1, 1))), np.zeros(1)), ("input",))
+    theirs = Node("sum", Affine(Dense(np.ones((1, 1))), np.full(1, 0.25)), ("input",))
+    grid = Node("grid", Quantize.uniform(1, 1.0, -8, 8), ("sum",))
+    save(Network((source, ours), "sum"), tmp_path / "f.onnx")
+    save(Network((source, theirs, grid), "grid"), tmp_path / "g.onnx")
+    code, record, out = compared(tmp_path / "f.onnx", tmp_path / "g.onnx", box="0.25:0.25")
+    assert (code, record["gap_reached"]) == (20, False)
+    assert "neighbours" in record["reason"]
+    (output,) = record["outputs"]
+    assert output["attained"] == 0
+    assert output["proved"] == pytest.approx(1)
+    assert "time limit" not in out
 
 
 def test_little_time_leaves_intervals(wild, compared):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secateur.engine.errors import InputError
 from secateur.engine.region import Region
-from secateur.slicing.key import Key, Shard, exact_text, limits_of
+from secateur.slicing.key import Key, Shard, differences, exact_text, limits_of
 
 
 @given(st.integers(1, 9), st.integers(0, 100))
@@ -41,3 +41,10 @@ def test_a_key_says_its_region_exactly_and_is_read_back():
     assert key.region[1] == ("1/3", "0x1.0000000000000p+1")
     assert Key.of(json.loads(json.dumps(key.parts()))) == key
     assert key.digest() != Key("ab", limits_of(region), "cd", {"samples": 5}, "0.1").digest()
+
+
+def test_options_in_options_are_named_once():
+    (said,) = differences(
+        {"options": {"lossy": {"method": "a"}}}, {"options": {"lossy": {"method": "b"}}}
+    )
+    assert said == "option method is a here and b there"
