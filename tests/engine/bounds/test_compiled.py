@@ -1,0 +1,86 @@
+"""Compiled functions are kept under the digest of what they are made of, wherever that lies."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numba.core.caching import CacheImpl
+
+from secateur.engine.bounds import compiled, kernels
+from secateur.engine.bounds.compiled import HERE, Shelf, digest
+
+
+@pytest.fixture
+def fresh():
+    """Forget what was read of the sources, before and after."""
+    compiled._imported.cache_clear()
+    digest.cache_clear()
+    yield
+    compiled._imported.cache_clear()
+    digest.cache_clear()
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch, fresh):
+    """A copy of the sources somewhere else."""
+    shutil.copytree(HERE, tmp_path / "engine" / "bounds")
+    for path in compiled.ALWAYS:
+        shutil.copy(path, tmp_path / "engine")
+    here = tmp_path / "engine" / "bounds"
+    monkeypatch.setattr(compiled, "HERE", here)
+    always = tuple(tmp_path / "engine" / path.name for path in compiled.ALWAYS)
+    monkeypatch.setattr(compiled, "ALWAYS", always)
+    return here
+
+
+def changed(path: Path) -> None:
+    path.write_text(path.read_text() + "\n# changed\n")
+
+
+def test_the_same_sources_elsewhere_have_the_same_name(elsewhere):
+    names = "from secateur.engine.bounds.compiled import HERE, digest"
+    code = f"{names}; print(digest(HERE / 'kernels.py'))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert digest(elsewhere / "kernels.py") == told.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "which", ["kernels.py", "substitute.py", "difference.py", "../rounding.py"]
+)
+def test_a_change_in_what_a_function_is_made_of_changes_its_name(elsewhere, which):
+    """`difference.py` is reached through `grid_lines.py` alone."""
+    before = digest(elsewhere / "kernels.py")
+    changed((elsewhere / which).resolve())
+    digest.cache_clear()
+    compiled._imported.cache_clear()
+    assert digest(elsewhere / "kernels.py") != before
+
+
+def test_a_change_elsewhere_does_not(elsewhere):
+    before = digest(elsewhere / "kernels.py")
+    changed(elsewhere / "pairs.py")
+    digest.cache_clear()
+    compiled._imported.cache_clear()
+    assert digest(elsewhere / "kernels.py") == before
+
+
+def test_only_our_own_functions_lie_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    ours = kernels.gather.py_func
+    shelf = Shelf.from_function(ours, kernels.__file__)
+    assert Path(shelf.get_cache_path()).parent == tmp_path / "secateur" / "compiled"
+    assert Shelf.from_function(changed, __file__) is None
+    assert CacheImpl._locator_classes[0] is Shelf
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert Shelf.from_function(ours, kernels.__file__) is None
+
+
+def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("SECATEUR_CACHE", str(blocked))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    assert Shelf.from_function(kernels.gather.py_func, kernels.__file__) is None
