@@ -88,7 +88,7 @@ class Shelf(caching.UserProvidedCacheLocator):
             return None
         try:
             shelf = cls(py_func, py_file)
-            Path(shelf.get_cache_path()).mkdir(parents=True, exist_ok=True)
+            Path(shelf._cache_path).mkdir(parents=True, exist_ok=True)
         except OSError:
             return None
         return shelf
