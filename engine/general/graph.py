@@ -236,6 +236,10 @@ class Graph:
         if step.operator in SHAPES:
             self._shape(step, node, known)
             return
+        if "QuantizeLinear" in step.operator or step.operator.startswith("QLinear"):
+            raise UnsupportedError(
+                "rounds to a grid, which is answered in real arithmetic alone: --semantics real"
+            )
         if step.operator not in RULES:
             raise UnsupportedError(
                 f"the operator is not handled; handled are {', '.join(sorted(RULES))}, "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from secateur.engine.formats import save
-from secateur.engine.network import Network, Origin
+from secateur.engine.network import Affine, Input, Network, Node, Origin, Quantize
+from secateur.engine.operators import Dense
 
 QUERY = """(vnnlib-version <2.0>)
 (declare-network f
@@ -67,3 +68,19 @@ def test_what_holds_of_floats_alone_is_refuted_of_real_numbers(big, ask, tmp_pat
     words = ("--semantics", "real", "--timeout", "5")
     code, out, _ = ask(text, f"f={tmp_path / 'f.onnx'}", words=words)
     assert (code, out[0]) != (0, "unsat")
+
+
+def test_rounded_activations_are_answered_in_real_numbers_and_else_refused(ask, tmp_path):
+    nodes = (
+        Node("input", Input((1,))),
+        Node("grid", Quantize.uniform(1, 0.25, -8, 8), ("input",)),
+        Node("twice", Affine(Dense(np.full((1, 1), 2.0)), np.zeros(1)), ("grid",)),
+    )
+    save(Network(nodes, "twice", Origin(dtype="float32")), tmp_path / "f.onnx")
+    text = QUERY.format("0.3", "0.35", "(<= Y[0,0] 0.4)")
+    code, out, _ = ask(text, f"f={tmp_path / 'f.onnx'}", words=("--semantics", "real"))
+    assert (code, out) == (0, ["unsat"])
+    code, _, err = ask(text, f"f={tmp_path / 'f.onnx'}")  # the file declares float32
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "f.onnx" in err
+    assert "--semantics real" in err
