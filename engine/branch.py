@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounder import Bounder, Planes
+from .boxes import Boxes, Waiting
+
+__all__ = ["Boxes", "Goal", "Judged", "Limits", "Search"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.uint8]
@@ -38,46 +41,6 @@ class Limits:
     batch: int = 1024
     stride: float = 0.25
     workers: int = 2
-
-
-@dataclass(slots=True, eq=False)
-class Boxes:
-    """Boxes side by side.
-
-    Attributes:
-        lower, upper: ``(boxes, inputs)``.
-        stable: ``(boxes, *flags)`` signs of pre-activations known on the box.
-        open: ``(boxes, questions)`` 1 where a question of the goal is open on the box.
-        reach: ``(boxes, questions)`` how far a question may go on the box, as its goal measures it.
-        depth: ``(boxes,)``.
-        promise: ``(boxes,)`` how near a point seen in the box came to what the goal looks for.
-    """
-
-    lower: Array
-    upper: Array
-    stable: Flags
-    open: Flags
-    reach: Array
-    depth: NDArray[np.int32]
-    promise: Array
-
-    def __len__(self) -> int:
-        return len(self.lower)
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Boxes:
-        """Return some of the boxes."""
-        return Boxes(*(getattr(self, name)[which] for name in self.__slots__))
-
-    def put(self, where: NDArray[np.int64], other: Boxes) -> None:
-        """Write other boxes over some of these."""
-        for name in self.__slots__:
-            getattr(self, name)[where] = getattr(other, name)
-
-    @staticmethod
-    def join(parts: list[Boxes]) -> Boxes:
-        """Return all boxes of the parts."""
-        names = Boxes.__slots__
-        return Boxes(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,13 +113,15 @@ class Search:
     deepest: int = 0
     ended: bool = False
     interrupted: bool = False
-    _pool: Boxes | None = field(init=False, default=None)
-    _used: NDArray[np.bool_] = field(init=False, default_factory=lambda: np.zeros(0, np.bool_))
+    _waiting: Waiting = field(init=False)
     _stuck: list[Boxes] = field(init=False, default_factory=list)
-    # The batch that is being bounded. It counts as open until its children are in the pool, so that
-    # a search that is broken off at any moment has lost no box; some may be counted twice.
+    # The batch that is being bounded. It counts as open until its children wait, so that a search
+    # that is broken off at any moment has lost no box; some may be counted twice.
     _taken: list[Boxes] = field(init=False, default_factory=list)
     _batch: int = field(init=False, default=32)
+
+    def __post_init__(self) -> None:
+        self._waiting = Waiting(self.bounder.flags)
 
     def start(self, lower: Array, upper: Array, open_: Flags) -> None:
         """Add boxes to search.
@@ -168,7 +133,7 @@ class Search:
         """
         count = len(lower)
         shape = (count, *self.bounder.flags)
-        self._push(
+        self._waiting.add(
             Boxes(
                 np.array(lower, dtype=np.float64),
                 np.array(upper, dtype=np.float64),
@@ -183,7 +148,7 @@ class Search:
     @property
     def waiting(self) -> int:
         """Number of open boxes, those that cannot be bisected counted."""
-        return int(self._used.sum()) + sum(len(part) for part in [*self._stuck, *self._taken])
+        return len(self._waiting) + sum(len(part) for part in [*self._stuck, *self._taken])
 
     @property
     def stuck(self) -> int:
@@ -194,13 +159,12 @@ class Search:
         """Yield the boxes that are open."""
         yield from self._stuck
         yield from self._taken
-        if self._pool is not None and self._used.any():
-            yield self._pool.take(np.flatnonzero(self._used))
+        yield from self._waiting
 
     def reach(self, questions: int) -> Array:
         """Return how far each question may still go over all boxes; -inf where settled."""
-        out = np.full(questions, -np.inf)
-        for boxes in self.open_boxes():
+        out = self._waiting.reach(questions)
+        for boxes in [*self._stuck, *self._taken]:
             seen = np.where(boxes.open > 0, boxes.reach, -np.inf)
             out = np.maximum(out, seen.max(axis=0, initial=-np.inf))
         return out
@@ -221,7 +185,7 @@ class Search:
 
     def _run(self, boxes: float, deadline: float) -> None:
         with ThreadPoolExecutor(self.limits.workers) as pool:
-            while self._used.any() and self.bounded < boxes and not self.ended:
+            while len(self._waiting) and self.bounded < boxes and not self.ended:
                 if self.interrupted or time.monotonic() > deadline:
                     return
                 batch = self._pop()
@@ -259,7 +223,7 @@ class Search:
         corners = np.clip(judged.corners[rest], kept.lower, kept.upper)
         if goal.visit(corners, kept):
             self.ended = True
-            self._push(kept)
+            self._waiting.add(kept)
             return
         cut = (kept.lower > batch.lower[rest]) | (kept.upper < batch.upper[rest])
         self._split(kept, judged.blame[rest], np.asarray(cut.any(axis=1)))
@@ -276,7 +240,7 @@ class Search:
         if not keep.all():
             self._stuck.append(boxes.take(np.flatnonzero(~keep & ~smaller)))
             if (again := np.flatnonzero(~keep & smaller)).size:
-                self._push(boxes.take(again))
+                self._waiting.add(boxes.take(again))
             whole = np.flatnonzero(keep)
             boxes, middle, score = boxes.take(whole), middle[whole], score[whole]
         if not len(boxes):
@@ -290,40 +254,22 @@ class Search:
         rest = (boxes.stable, boxes.open, boxes.reach, depth, boxes.promise)
         first = Boxes(boxes.lower, upper, *rest)
         second = Boxes(lower, boxes.upper, *rest)
-        self._push(Boxes.join([first, second]))
-
-    def _push(self, boxes: Boxes) -> None:
-        free = np.flatnonzero(~self._used)
-        if free.size < len(boxes):
-            more = max(len(boxes) - free.size, self._used.size, 256)
-            spare = boxes.take(np.zeros(more, np.int64))
-            self._pool = spare if self._pool is None else Boxes.join([self._pool, spare])
-            self._used = np.concatenate([self._used, np.zeros(more, np.bool_)])
-            free = np.flatnonzero(~self._used)
-        assert self._pool is not None
-        where = free[: len(boxes)]
-        self._pool.put(where, boxes)
-        self._used[where] = True
+        self._waiting.add(Boxes.join([first, second]))
 
     def _pop(self) -> Boxes:
         """Take a batch: half by what is most open, half by promise; the deepest of too many."""
-        assert self._pool is not None
-        free = self._used.copy()
-        used = np.flatnonzero(free)
-        count = min(self._batch, used.size)
-        if used.size > self.limits.frontier:
-            best = used[_largest(self._pool.depth[used].astype(np.float64), count)]
+        waiting, places = self._waiting, self._waiting.places()
+        count = min(self._batch, places.size)
+        if places.size > self.limits.frontier:
+            best = places[_largest(waiting.depth(places).astype(np.float64), count)]
         else:
-            seen = np.where(self._pool.open[used] > 0, self._pool.reach[used], -np.inf)
-            key = (seen / self.goal.scale).max(axis=1)
-            first = used[_largest(key, count - count // 2)]
-            free[first] = False
-            used = np.flatnonzero(free)
-            best = np.concatenate([first, used[_largest(self._pool.promise[used], count // 2)]])
+            far = _largest(waiting.farthest(places, self.goal.scale), count - count // 2)
+            rest = np.delete(places, far)
+            best = np.concatenate([places[far], rest[_largest(waiting.promise(rest), count // 2)]])
         best = np.sort(best)
-        batch = self._pool.take(best)
+        batch = waiting.take(best)
         self._taken.append(batch)
-        self._used[best] = False
+        waiting.drop(best)
         return batch
 
 

@@ -12,6 +12,7 @@ from oracle import cells, extremes, fractions
 from strategies import boxes, dense_networks, graph_networks, networks_with_boxes
 from twins import twins
 
+from secateur.engine import boxes as held
 from secateur.engine import branch
 from secateur.engine import discrepancy as module
 from secateur.engine.agreement import within
@@ -193,9 +194,10 @@ def test_bounds_that_are_no_numbers_prove_nothing(monkeypatch):
 PLACES = [
     (branch.Search, "_step"),
     (branch.Search, "_split"),
-    (branch.Search, "_push"),
     (branch.Search, "_pop"),
-    (branch.Boxes, "put"),
+    (held.Waiting, "add"),
+    (held.Waiting, "drop"),
+    (held.Waiting, "_grow"),
 ]
 
 
