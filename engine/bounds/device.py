@@ -149,7 +149,7 @@ def named(device: str) -> torch.device:
     """
     try:
         place = torch.device(device)
-        torch.zeros(1, dtype=torch.float64, device=place)
+        torch.ones(1, dtype=torch.float64, device=place).add(1.0).cpu()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise InputError(
             f"device {device}: torch {torch.__version__} cannot compute in float64 on it "
@@ -250,13 +250,15 @@ def probe(device: torch.device) -> None:
             pairs = zip(left[r], right[:, c], strict=True)
             exact = sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction(0))
             room = Fraction(float(gamma(inner) * sizes[r, c] * (1.0 + 1e-9)))
-            if any(abs(Fraction(float(some[r, c])) - exact) > room for some in both):
+            got = [float(some[r, c]) for some in both]
+            if not all(np.isfinite(v) and abs(Fraction(v) - exact) <= room for v in got):
                 raise InputError(
                     f"device {device}: its float64 products are narrower than IEEE 754's, so no "
                     "bound can rest on them; turn TF32 and emulation of float64 off, or take cpu"
                 )
-    tiny = torch.full((1,), 2.0**-1070, dtype=torch.float64, device=device)
-    if float((tiny * 0.5)[0]) != 2.0**-1071:
+    # Bits are compared: where subnormal numbers count as zero, so they do in a comparison.
+    tiny = torch.full((1,), 16, dtype=torch.int64, device=device).view(torch.float64)
+    if int((tiny * 0.5).view(torch.int64)[0]) != 8:
         raise InputError(
             f"device {device}: it flushes subnormal numbers to zero, so no bound can rest on it; "
             "turn that off (torch.set_flush_denormal), or take cpu"
