@@ -17,8 +17,9 @@ from ..network import State
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .grid_lines import ends, grid_line, moved, on_grid
+from .lanes import LINE
 from .packed import LOWER, UPPER
-from .substitute import BIAS, DGAP, DM, DS, DT, SIZE, TABLE, UGAP, UM, US, UT, substitute
+from .substitute import put_inputs, put_line, room_for, substitute
 
 GUIDED = 32
 """Up to this many inputs, the choice of the input to bisect looks through the relaxations."""
@@ -47,6 +48,42 @@ def gather(net, k, high, live, live_count, packed):
             row = start + live[begin + c] * width
             for j in range(columns):
                 packed[start + c * columns + j] = net.weight[row + live[there + j]]
+
+
+@njit(cache=True, nogil=True)
+def drop_dead(net, k, high, live, live_count, packed, rows, count):
+    """Drop the rows of stage k's neurons that are zero by now; they are no columns of what follows.
+
+    Args:
+        net: `Packed`.
+        k: the stage.
+        high: `(neurons,)` upper bounds.
+        live: indices of the live neurons, stage by stage; those of stage k are fewer on return.
+        live_count: their number, a stage.
+        packed: as `gather` fills it.
+        rows: places of rows among the stage's live neurons, ascending; moved with them, -1 where
+            there is no neuron left.
+        count: how many of these count.
+    """
+    begin, states, kept, at = net.offset[k], net.state, 0, 0
+    start_of, source_of = net.edge_start, net.edge_source
+    for c in range(live_count[k]):
+        i = live[begin + c]
+        dead = states[begin + i] == _RELU and high[begin + i] <= 0.0
+        while at < count and rows[at] == c:
+            rows[at] = -1 if dead else kept
+            at += 1
+        if dead:
+            continue
+        if kept < c:
+            live[begin + kept] = i
+            for e in range(net.edge_first[k], net.edge_first[k + 1]):
+                columns = live_count[source_of[e]]
+                to, row = start_of[e] + kept * columns, start_of[e] + c * columns
+                for j in range(columns):
+                    packed[to + j] = packed[row + j]
+        kept += 1
+    live_count[k] = kept
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -106,66 +143,81 @@ def interval_stage(
 
 
 @njit(cache=True, nogil=True)
-def _activate_rounded(net, n, at, low, high, post_low, post_high, table):
-    """Fill the bounds and the lines of one neuron whose activation is rounded to a grid."""
+def _activate_rounded(net, n, low, high, post_low, post_high):
+    """Fill the bounds of one neuron whose activation is rounded to a grid; return its lines."""
     state, step, least, most = net.state[n], net.step[n], net.least[n], net.most[n]
     below, above = ends(state, net.slope[n], net.intercept[n], low, high)
     post_low[n], post_high[n] = on_grid(below, above, step, least, most)
     slope, shift, half = grid_line(
         state, net.slope[n], net.intercept[n], low, high, step, least, most
     )
-    table[US, at], table[DS, at], table[DT, at] = slope, slope, shift
-    top = shift + 2.0 * half
-    table[UT, at] = np.nextafter(top, np.inf) if half > 0.0 else shift
-    table[UGAP, at], table[DGAP, at] = 2.0 * half, 2.0 * half
+    top, gap, down_slope, down_shift = shift + 2.0 * half, 2.0 * half, slope, shift
     if half > 0.0 and state == _RELU and low < 0.0 and high > 0.0:  # at least 0, and z + down
         down, up = moved(below, above, step, least, most)
         passed = max(-low, up) - down
         cut = top if slope == 0.0 else high + up
-        table[DS, at], table[DT, at] = (1.0, down) if passed < cut else (0.0, 0.0)
-        table[DGAP, at] = min(passed, cut)
-    table[UM, at] = abs(shift) + 2.0 * half
-    table[DM, at] = abs(table[DT, at])
+        down_slope, down_shift = (1.0, down) if passed < cut else (0.0, 0.0)
+        gap = min(passed, cut)
+    top = np.nextafter(top, np.inf) if half > 0.0 else shift
+    return slope, top, down_slope, down_shift, 2.0 * half, gap
 
 
 @njit(cache=True, nogil=True)
-def activate(net, k, low, high, scale, post_low, post_high, live, live_count, table):
+def activate(net, k, low, high, scale, post_low, post_high, live, live_count, lines):
     """Fill the activations' bounds and the lines of stage k's live neurons."""
     begin = net.offset[k]
+    states, biases, steps = net.state, net.bias, net.step
     for at in range(begin, begin + live_count[k]):
         n = begin + live[at]
-        state, least, most = net.state[n], low[n], high[n]
-        if net.step[n] > 0.0:
-            _activate_rounded(net, n, at, least, most, post_low, post_high, table)
-            table[BIAS, at] = net.bias[n]
-            table[SIZE, at] = 2.0 * scale[n] + max(-least, most)
-            continue
-        slope, shift, free = 0.0, 0.0, False
-        if state == _IDENTITY or (state == _RELU and least >= 0.0):
-            slope = 1.0
+        state, least, most = states[n], low[n], high[n]
+        size = 2.0 * scale[n] + max(-least, most)
+        if steps[n] > 0.0:
+            line = _activate_rounded(net, n, least, most, post_low, post_high)
+        elif state == _IDENTITY or (state == _RELU and least >= 0.0):
             post_low[n], post_high[n] = least, most
+            line = 1.0, 0.0, 1.0, 0.0, 0.0, 0.0
         elif state == _RELU and most <= 0.0:
             post_low[n], post_high[n] = 0.0, 0.0
+            line = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         elif state == _RELU:
-            free = True
             post_low[n], post_high[n] = 0.0, most
+            steep = most / (most - least)
+            height = max(-steep * least, (1.0 - steep) * most) * (1.0 + 8.0 * UNIT) + UNDERFLOW
+            line = steep, height, 1.0 if most > -least else 0.0, 0.0, height, min(-least, most)
         else:
             slope, shift = net.slope[n], net.intercept[n]
             a, b = slope * least, slope * most
             spare = (abs(a) + abs(b) + abs(shift)) * (4.0 * UNIT) + UNDERFLOW
             post_low[n] = min(a, b) + shift - spare
             post_high[n] = max(a, b) + shift + spare
-        table[US, at], table[DS, at], table[UT, at], table[DT, at] = slope, slope, shift, shift
-        table[UGAP, at], table[DGAP, at] = 0.0, 0.0
-        if free:
-            steep = most / (most - least)
-            height = max(-steep * least, (1.0 - steep) * most) * (1.0 + 8.0 * UNIT) + UNDERFLOW
-            table[US, at], table[UT, at] = steep, height
-            table[DS, at] = 1.0 if most > -least else 0.0
-            table[UGAP, at], table[DGAP, at] = height, min(-least, most)
-        table[UM, at], table[DM, at] = abs(table[UT, at]), abs(table[DT, at])
-        table[BIAS, at] = net.bias[n]
-        table[SIZE, at] = 2.0 * scale[n] + max(-least, most)
+            line = slope, shift, slope, shift, 0.0, 0.0
+        put_line(lines, at, line, biases[n], size)
+
+
+@njit(cache=True, nogil=True)
+def put_share(begin, live, count, rows, slopes, width, share):
+    """Note which inputs the looseness of a stage's relaxations comes from.
+
+    Args:
+        begin: the stage's first neuron.
+        live: how many of its neurons are live.
+        count: how many of the rows count.
+        rows: places of rows among the live neurons, -1 for none.
+        slopes: `(rows, inputs)` of rows that were substituted.
+        width: `(inputs,)` of the box.
+        share: flat, `(neurons, inputs)`, filled with parts of 1; 0 where there is no row.
+    """
+    inputs = width.shape[0]
+    share[begin * inputs : (begin + live) * inputs] = 0.0
+    for r in range(count):
+        if rows[r] < 0:
+            continue
+        whole, at = UNDERFLOW, (begin + rows[r]) * inputs
+        for i in range(inputs):
+            share[at + i] = abs(slopes[r, i]) * width[i]
+            whole += share[at + i]
+        for i in range(inputs):
+            share[at + i] /= whole
 
 
 @njit(cache=True, nogil=True)
@@ -197,10 +249,10 @@ def _settle(
     for r in range(count):
         n = begin + live[begin + rows[r]]
         if signs[r] > 0.0:
-            high[n] = min(high[n], bounds[r])
+            high[n] = bounds[r] if bounds[r] < high[n] else high[n]  # never NaN
             still = (wish[n] & UPPER) and high[n] > 0.0
         else:
-            low[n] = max(low[n], -bounds[r])
+            low[n] = -bounds[r] if -bounds[r] > low[n] else low[n]
             still = (wish[n] & LOWER) and low[n] < 0.0
         if not still:
             continue
@@ -238,15 +290,15 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
     total, stages, inputs = net.offset[-1], net.sizes.shape[0], net.sizes[0]
     widest = net.sizes.max()
     most = 2 * widest
-    room = np.empty((3, most * total))
+    room, used = room_for(net), np.zeros(stages, np.uint8)
     packed = np.empty(net.weight.shape[0])
-    table = np.zeros((TABLE, total))
+    lines, width = np.zeros(total * LINE), np.zeros(inputs)
     post_low, post_high, scale = np.zeros(total), np.zeros(total), np.zeros(total)
     live, live_count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
     sums, middle = np.zeros((3, widest)), np.zeros((3, widest))
     rows, signs, bounds = np.zeros(most, np.int64), np.zeros(most), np.zeros(most)
     slopes, parts = np.zeros((most, inputs)), np.zeros((most, inputs))
-    share = np.zeros((total, inputs))
+    share = np.zeros(total * inputs)
     guide = inputs <= GUIDED
     for box in range(box_low.shape[0]):
         last = 0
@@ -261,6 +313,8 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
         influence[box] = 0.0
         low[box, :inputs], high[box, :inputs] = box_low[box], box_high[box]
         post_low[:inputs], post_high[:inputs] = box_low[box], box_high[box]
+        width[:] = box_high[box] - box_low[box]
+        put_inputs(lines, box_low[box], box_high[box])
         live[:inputs] = np.arange(inputs)
         live_count[0] = inputs
         for k in range(1, last + 1):
@@ -306,18 +360,18 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
                     signs,
                     count,
                     scale,
-                    table,
+                    lines,
                     live,
                     live_count,
                     packed,
-                    box_low[box],
-                    box_high[box],
                     room,
+                    used,
                     bounds,
                     slopes,
                     parts,
                     share,
                     final,
+                    width,
                 )
                 at = _settle(
                     net,
@@ -341,15 +395,9 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
                 worst[box] = at if at >= 0 else worst[box]
             if k == last:
                 break
+            drop_dead(net, k, high[box], live, live_count, packed, rows, count)
             activate(
-                net, k, low[box], high[box], scale, post_low, post_high, live, live_count, table
+                net, k, low[box], high[box], scale, post_low, post_high, live, live_count, lines
             )
             if guide and not every:  # stable neurons cost nothing: their share is never used
-                for r in range(count):
-                    whole = UNDERFLOW
-                    for i in range(inputs):
-                        part = abs(slopes[r, i]) * (box_high[box, i] - box_low[box, i])
-                        share[begin + rows[r], i] = part
-                        whole += part
-                    for i in range(inputs):
-                        share[begin + rows[r], i] /= whole
+                put_share(begin, live_count[k], count, rows, slopes, width, share)

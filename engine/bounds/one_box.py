@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network import State
-from ..rounding import LARGEST, UNDERFLOW
+from ..rounding import LARGEST
 from .compiled import njit
-from .descend import LINES, descend, put_lines
-from .kernels import GUIDED, activate, gather, interval_stage
+from .kernels import GUIDED, activate, drop_dead, gather, interval_stage, put_share
+from .lanes import LINE
 from .packed import LOWER, UPPER, Packed
 from .points import BLOCK
-from .substitute import TABLE
+from .substitute import put_inputs, room_for, substitute
 
 _RELU = int(State.RELU)
 
@@ -43,7 +43,7 @@ class Scratch(NamedTuple):
 
     room: Array
     packed: Array
-    table: Array
+    used: NDArray[np.uint8]
     lines: Array
     post_low: Array
     post_high: Array
@@ -76,10 +76,10 @@ def scratch(net: Packed) -> Scratch:
     widest = int(net.sizes.max())
     most = 2 * widest
     return Scratch(
-        room=np.zeros((3, most * total)),
+        room=room_for(net),
         packed=np.zeros(net.weight.shape[0]),
-        table=np.zeros((TABLE, total)),
-        lines=np.zeros((LINES, total)),
+        used=np.zeros(stages, np.uint8),
+        lines=np.zeros(total * LINE),
         post_low=np.zeros(total),
         post_high=np.zeros(total),
         scale=np.zeros(total),
@@ -92,7 +92,7 @@ def scratch(net: Packed) -> Scratch:
         bounds=np.zeros(most),
         slopes=np.zeros((most, inputs)),
         parts=np.zeros((most, inputs)),
-        share=np.zeros((total, inputs)),
+        share=np.zeros(total * inputs),
         low=np.zeros(total),
         high=np.zeros(total),
         plane=np.zeros((total, inputs)),
@@ -167,18 +167,6 @@ def _take(
 
 
 @njit(cache=True, nogil=True)
-def _share(begin, count, rows, slopes, width, share):
-    """Note which inputs the looseness of a stage's relaxations comes from."""
-    for r in range(count):
-        whole, at = UNDERFLOW, begin + rows[r]
-        for i in range(width.shape[0]):
-            share[at, i] = abs(slopes[r, i]) * width[i]
-            whole += share[at, i]
-        for i in range(width.shape[0]):
-            share[at, i] /= whole
-
-
-@njit(cache=True, nogil=True)
 def bound_box(net, work, lower, upper, neurons, sides, open_, known):
     """Bound the pre-activations of a box as far as its open questions need them.
 
@@ -199,12 +187,7 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
     # Arrays are taken out of the tuples once: every use of a member is counted, by an atomic
     # addition, and in the loops of the functions above these would take a third of the time.
     low, high, asked, reach = work.low, work.high, work.asked, work.reach
-    live, live_count, packed, table = (
-        work.live,
-        work.live_count,
-        work.packed,
-        work.table,
-    )
+    live, live_count, packed, used = work.live, work.live_count, work.packed, work.used
     scale, sums, middle, width = work.scale, work.sums, work.middle, work.width
     post_low, post_high, share = work.post_low, work.post_high, work.share
     rows, signs, bounds, slopes = work.rows, work.signs, work.bounds, work.slopes
@@ -231,6 +214,7 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
         )
         live[i], width[i], found[2][i] = i, upper[i] - lower[i], 0.0
     live_count[0] = inputs
+    put_inputs(lines, lower, upper)
     guide = inputs <= GUIDED
     for k in range(1, last + 1):
         begin = offset[k]
@@ -256,26 +240,25 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
             begin, k == last, state, low, high, live, live_count[k], asked, rows, signs
         )
         if count > 0:
-            descend(
+            substitute(
                 net,
                 k,
                 rows,
                 signs,
                 count,
                 scale,
-                table,
                 lines,
                 live,
                 live_count,
                 packed,
-                lower,
-                upper,
                 room,
+                used,
                 bounds,
                 slopes,
                 parts,
                 share,
                 guided,
+                width,
             )
             _take(
                 begin,
@@ -294,10 +277,10 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
                 found,
             )
         if k < last:
-            activate(net, k, low, high, scale, post_low, post_high, live, live_count, table)
-            put_lines(table, begin, live_count[k], lines)
+            drop_dead(net, k, high, live, live_count, packed, rows, count)
+            activate(net, k, low, high, scale, post_low, post_high, live, live_count, lines)
             if guide:  # stable neurons cost nothing: their share is never used
-                _share(begin, count, rows, slopes, width, share)
+                put_share(begin, live_count[k], count, rows, slopes, width, share)
     for n in range(inputs, end):
         known[n] |= (high[n] <= 0.0) * UPPER + (low[n] >= 0.0) * LOWER
     return last

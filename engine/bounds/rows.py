@@ -5,12 +5,13 @@
 import numpy as np
 
 from ..network import State
-from ..rounding import LARGEST, UNDERFLOW
+from ..rounding import LARGEST
 from .compiled import njit
 from .grid_lines import cut_off
-from .kernels import GUIDED, activate, gather, interval_stage
+from .kernels import GUIDED, activate, drop_dead, gather, interval_stage, put_share
+from .lanes import LINE
 from .packed import LOWER, UPPER
-from .substitute import TABLE, substitute
+from .substitute import put_inputs, room_for, substitute
 
 _RELU = int(State.RELU)
 
@@ -75,15 +76,15 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
     total, stages, inputs = net.offset[-1], net.sizes.shape[0], net.sizes[0]
     widest = net.sizes.max()
     most = 2 * widest
-    room, packed = np.empty((3, most * total)), np.empty(net.weight.shape[0])
-    table = np.zeros((TABLE, total))
+    room, packed = room_for(net), np.empty(net.weight.shape[0])
+    lines, used, width = np.zeros(total * LINE), np.zeros(stages, np.uint8), np.zeros(inputs)
     below, above, scale = np.zeros(total), np.zeros(total), np.zeros(total)
     post_low, post_high = np.zeros(total), np.zeros(total)
     live, live_count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
     sums, middle = np.zeros((3, widest)), np.zeros((3, widest))
     rows, signs, bounds = np.zeros(most, np.int64), np.zeros(most), np.zeros(most)
     plane, blame = np.zeros((most, inputs)), np.zeros((most, inputs))
-    share = np.zeros((total, inputs))
+    share = np.zeros(total * inputs)
     guide, last = inputs <= GUIDED, stages - 1
     for box in range(box_low.shape[0]):
         low[box], base[box] = -np.inf, -np.inf
@@ -92,6 +93,8 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
             below[n] = 0.0 if flags & LOWER else -np.inf
             above[n] = 0.0 if flags & UPPER else np.inf
         post_low[:inputs], post_high[:inputs] = box_low[box], box_high[box]
+        width[:] = box_high[box] - box_low[box]
+        put_inputs(lines, box_low[box], box_high[box])
         live[:inputs] = np.arange(inputs)
         live_count[0] = inputs
         for k in range(1, stages):
@@ -113,9 +116,6 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
             )
             if not largest < LARGEST:
                 break
-            for c in range(live_count[k] if guide else 0):
-                if net.step[begin + live[begin + c]] > 0.0:
-                    share[begin + c] = 0.0  # that of another box; rounding blames no input
             count = _open_rows(
                 net, k, below, above, live, live_count, wanted[box], cut, rows, signs
             )
@@ -127,18 +127,18 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
                     signs,
                     count,
                     scale,
-                    table,
+                    lines,
                     live,
                     live_count,
                     packed,
-                    box_low[box],
-                    box_high[box],
                     room,
+                    used,
                     bounds,
                     plane,
                     blame,
                     share,
                     guide and k == last,
+                    width,
                 )
             if k == last:
                 for c in range(live_count[k]):
@@ -153,25 +153,19 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
                     low[box, r] = max(low[box, r], -bounds[at])
                     for i in range(inputs):
                         slopes[box, r, i] = -plane[at, i]
-                        width = box_high[box, i] - box_low[box, i]
-                        parts[box, r, i] = blame[at, i] if guide else abs(plane[at, i]) * width
+                        part = blame[at, i] if guide else abs(plane[at, i]) * width[i]
+                        parts[box, r, i] = part
                 break
             for at in range(count):
                 n = begin + live[begin + rows[at]]
                 if signs[at] > 0.0:
-                    above[n] = min(above[n], bounds[at])
+                    above[n] = bounds[at] if bounds[at] < above[n] else above[n]  # never NaN
                 else:
-                    below[n] = max(below[n], -bounds[at])
-            activate(net, k, below, above, scale, post_low, post_high, live, live_count, table)
+                    below[n] = -bounds[at] if -bounds[at] > below[n] else below[n]
             for c in range(live_count[k]):
                 n = begin + live[begin + c]
                 stable[box, 0, n] |= (above[n] <= 0.0) * UPPER + (below[n] >= 0.0) * LOWER
+            drop_dead(net, k, above, live, live_count, packed, rows, count)
+            activate(net, k, below, above, scale, post_low, post_high, live, live_count, lines)
             if guide:  # stable neurons cost nothing: their share is never used
-                for at in range(count):
-                    whole = UNDERFLOW
-                    for i in range(inputs):
-                        part = abs(plane[at, i]) * (box_high[box, i] - box_low[box, i])
-                        share[begin + rows[at], i] = part
-                        whole += part
-                    for i in range(inputs):
-                        share[begin + rows[at], i] /= whole
+                put_share(begin, live_count[k], count, rows, plane, width, share)

@@ -1,6 +1,8 @@
 """The innermost loop of the kernels: rows of one stage, substituted backwards to the input.
 
-Sums may be taken in any order, for every rounding is charged; see `kernels.py`.
+Rows go down `ROWS` at a time, so that their coefficients stay in the first cache from the stage to
+the input. What a line adds to a row's constant and to its error is put together once a neuron, not
+once a row. Sums may be taken in any order, for every rounding is charged; see `kernels.py`.
 """
 
 # mypy: allow-untyped-defs, disallow-untyped-decorators=False
@@ -9,34 +11,81 @@ import numpy as np
 
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .compiled import njit
+from .lanes import LANES, LINE, ROWS, product, relax
 
-# Rows of the table of lines, one column a live neuron.
-US, UT = 0, 1  # slope and shift of the upper line
-DS, DT = 2, 3  # slope and shift of the lower line
-UM, DM = 4, 5  # the shifts' magnitudes
-BIAS = 6
-SIZE = 7  # the weight of a coefficient's magnitude in the error
-UGAP, DGAP = 8, 9  # what the upper and the lower line can be away from the activation
-TABLE = 10  # number of rows
+# Where a neuron's LINE numbers are: slope, shift and charge of each line, as `relax` takes them,
+# and what each line can be away from the activation.
+UP, DOWN, UP_GAP, DOWN_GAP = 0, 3, 6, 7
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
-def relax(row, table, begin, columns):
-    """Replace coefficients of activations by those of pre-activations, in place.
+@njit(cache=True, nogil=True)
+def put_line(lines, at, line, bias, size):
+    """Put together what the lines of a live neuron do to a row.
 
-    Returns:
-        what this adds to the row's constant and to its error; both sums in any order.
+    Args:
+        lines: flat, `(neurons, LINE)`, filled at `at`.
+        at: the neuron's place.
+        line: slope and shift of the upper line, of the lower line, and both gaps.
+        bias: of the neuron's stage.
+        size: the weight of a coefficient's magnitude in the error: twice `scale`, and what is
+            multiplied.
     """
-    shift, error = 0.0, 0.0
+    up, up_shift, down, down_shift, up_gap, down_gap = line
+    n = at * LINE
+    lines[n] = up
+    lines[n + 1] = up_shift + up * bias
+    lines[n + 2] = abs(up_shift) + abs(up) * size + UNDERFLOW  # infinite where a coefficient is
+    lines[n + 3] = down
+    lines[n + 4] = down_shift + down * bias
+    lines[n + 5] = abs(down_shift) + abs(down) * size + UNDERFLOW
+    lines[n + 6], lines[n + 7] = up_gap, down_gap
+
+
+@njit(cache=True, nogil=True)
+def put_inputs(lines, box_low, box_high):
+    """Put the lines that bound a row over the inputs: each at the end that makes it largest."""
+    for i in range(box_low.shape[0]):
+        charge = 2.0 * max(abs(box_low[i]), abs(box_high[i])) + UNDERFLOW
+        n = i * LINE
+        lines[n], lines[n + 1], lines[n + 2] = 1.0, box_high[i], charge
+        lines[n + 3], lines[n + 4], lines[n + 5] = 1.0, box_low[i], charge
+
+
+@njit(cache=True, nogil=True)
+def _begin(net, k, rows, signs, first, count, step, live_count, packed, room, used):
+    """Put a block of rows of a stage where they begin: the activations of its sources."""
+    offset, start_of, source_of = net.offset, net.edge_start, net.edge_source
+    used[: k + 1] = 0
+    for e in range(net.edge_first[k], net.edge_first[k + 1]):
+        source, start = source_of[e], start_of[e]
+        columns, to = live_count[source], ROWS * offset[source]
+        more = used[source]
+        for r in range(step):
+            if r >= count:
+                for j in range(0 if more else columns):
+                    room[to + j * step + r] = 0.0
+                continue
+            row, sign = start + rows[first + r] * columns, signs[first + r]
+            if more:
+                for j in range(columns):
+                    room[to + j * step + r] += sign * packed[row + j]
+            else:
+                for j in range(columns):
+                    room[to + j * step + r] = sign * packed[row + j]
+        used[source] = 1
+
+
+@njit(cache=True, nogil=True)
+def _blame(lanes, room, block, columns, lines, begin, gaps, share, inputs, out):
+    """Add to `out`, `(inputs, rows)`, the looseness of a stage's lines, by inputs."""
+    step = LANES * lanes
     for j in range(columns):
-        plus, minus = max(row[j], 0.0), min(row[j], 0.0)
-        at = begin + j
-        c = plus * table[US, at] + minus * table[DS, at]
-        shift += plus * table[UT, at] + minus * table[DT, at] + c * table[BIAS, at]
-        error += plus * table[UM, at] - minus * table[DM, at] + abs(c) * table[SIZE, at]
-        error += (plus - minus) * UNDERFLOW  # infinite where a coefficient is
-        row[j] = c
-    return shift, error
+        line = (begin + j) * LINE
+        up, down = lines[line + UP_GAP], lines[line + DOWN_GAP]
+        for r in range(step):
+            a = room[block + j * step + r]
+            room[gaps + j * step + r] = max(a * up, -a * down)
+    product(lanes, share, begin * inputs, inputs, room, gaps, columns, room, out, inputs, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -47,18 +96,18 @@ def substitute(
     signs,
     count,
     scale,
-    table,
+    lines,
     live,
     live_count,
     packed,
-    box_low,
-    box_high,
     room,
+    used,
     bounds,
     slopes,
     parts,
     share,
     guide,
+    width,
 ):
     """Bound ``sign * z`` from above for rows of stage k by substituting backwards.
 
@@ -69,82 +118,82 @@ def substitute(
         signs: +1 or -1 for each row.
         count: how many of the rows count.
         scale: magnitudes as `interval_stage` gives them.
-        table: lines of the live neurons.
+        lines: flat, `(neurons, LINE)`: of the inputs by `put_inputs`, of live neurons by
+            `put_line`.
         live: indices of the neurons that may be live, stage by stage.
         live_count: their number, a stage.
         packed: the matrices on live rows and columns.
-        box_low: `(inputs,)`.
-        box_high: `(inputs,)`.
-        room: `(3, most rows * neurons)` for the coefficients, one product, one table of gaps.
+        room: as `room_for` gives it.
+        used: `(stages,)` uint8, room.
         bounds: `(rows,)` filled with the upper bounds, rounded outward.
         slopes: `(rows, inputs)` filled with the coefficients at the input.
         parts: `(rows, inputs)` filled, where `guide` is set, with how much of the row's looseness
             each input is to be blamed for.
-        share: `(neurons, inputs)` the same of each neuron's pre-activation, in parts of 1.
+        share: flat, `(neurons, inputs)`, the same of each neuron's pre-activation, in parts of 1.
         guide: whether to fill `parts`.
+        width: `(inputs,)` of the box.
     """
-    work, spare, gaps = room[0], room[1], room[2]
-    inputs = net.sizes[0]
-    most = work.shape[0] // net.offset[-1]
-    constant, error = np.zeros(count), np.zeros(count)
-    used = np.zeros(k + 1, np.bool_)
-    if guide:
-        parts[:count] = 0.0
-    here = net.offset[k]
-    for r in range(count):
-        n = here + live[here + rows[r]]
-        constant[r] = signs[r] * net.bias[n]
-        error[r] = scale[n]
-    for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source, start = net.edge_source[e], net.edge_start[e]
-        columns, first = live_count[source], most * net.offset[source]
-        for r in range(count):
-            row, at = start + rows[r] * columns, first + r * columns
-            for j in range(columns):
-                value = signs[r] * packed[row + j]
-                work[at + j] = work[at + j] + value if used[source] else value
-        used[source] = True
-    for s in range(k - 1, 0, -1):
-        columns, begin, first = live_count[s], net.offset[s], most * net.offset[s]
-        if not used[s] or columns == 0:
-            continue
-        for r in range(count):
-            at = first + r * columns
-            if guide:
-                for j in range(columns):
-                    a = work[at + j]
-                    gaps[r * columns + j] = max(
-                        a * table[UGAP, begin + j], -a * table[DGAP, begin + j]
-                    )
-            shift, charge = relax(work[at : at + columns], table, begin, columns)
-            constant[r] += shift
-            error[r] += charge
-        if guide:
-            parts[:count] += np.dot(
-                gaps[: count * columns].reshape(count, columns), share[begin : begin + columns]
-            )
-        block = work[first : first + count * columns].reshape(count, columns)
-        for e in range(net.edge_first[s], net.edge_first[s + 1]):
-            source = net.edge_source[e]
-            into, to, start = live_count[source], most * net.offset[source], net.edge_start[e]
-            if into == 0:
-                continue
-            matrix = packed[start : start + columns * into].reshape(columns, into)
-            if used[source]:
-                np.dot(block, matrix, spare[: count * into].reshape(count, into))
-                for i in range(count * into):
-                    work[to + i] += spare[i]
-            else:
-                np.dot(block, matrix, work[to : to + count * into].reshape(count, into))
-                used[source] = True
+    offset, start_of, source_of = net.offset, net.edge_start, net.edge_source
+    edge_first, bias, inputs = net.edge_first, net.bias, net.sizes[0]
+    here, sums = offset[k], room.shape[0] - 2 * ROWS
+    blame = sums - ROWS * inputs
+    gaps = ROWS * offset[-1]
+    total = room[sums:]
     charge = (net.operations * UNIT / (1.0 - net.operations * UNIT)) * SLACK
-    for r in range(count):
-        total, blame = constant[r], error[r] + abs(constant[r])
-        for i in range(inputs):
-            a = work[r * inputs + i] if used[0] else 0.0
-            slopes[r, i] = a
-            total += a * (box_high[i] if a >= 0.0 else box_low[i])
-            blame += 2.0 * abs(a) * max(abs(box_low[i]), abs(box_high[i]))
+    for first in range(0, count, ROWS):
+        some = min(ROWS, count - first)
+        lanes = (some + LANES - 1) // LANES
+        step = LANES * lanes
+        for r in range(some):
+            n = here + live[here + rows[first + r]]
+            total[r], total[ROWS + r] = signs[first + r] * bias[n], scale[n]
+        for r in range(some, step):
+            total[r], total[ROWS + r] = 0.0, 0.0
+        _begin(net, k, rows, signs, first, some, step, live_count, packed, room, used)
+        if guide:
+            room[blame:sums] = 0.0
+        for s in range(k - 1, 0, -1):
+            columns, begin = live_count[s], offset[s]
+            if not used[s] or columns == 0:
+                continue
+            block = ROWS * begin
             if guide:
-                parts[r, i] += abs(a) * (box_high[i] - box_low[i])
-        bounds[r] = np.nextafter(total + (charge * blame * SLACK + UNDERFLOW), np.inf)
+                _blame(lanes, room, block, columns, lines, begin, gaps, share, inputs, blame)
+            relax(lanes, room, block, columns, lines, begin * LINE, total)
+            for e in range(edge_first[s], edge_first[s + 1]):
+                source = source_of[e]
+                into = live_count[source]
+                product(
+                    lanes,
+                    packed,
+                    start_of[e],
+                    into,
+                    room,
+                    block,
+                    columns,
+                    room,
+                    ROWS * offset[source],
+                    into,
+                    used[source],
+                )
+                used[source] = 1
+        for r in range(step):
+            total[ROWS + r] += abs(total[r])
+        if used[0]:
+            relax(lanes, room, 0, inputs, lines, 0, total)
+        for r in range(some):
+            error = charge * total[ROWS + r] * SLACK + UNDERFLOW
+            bounds[first + r] = np.nextafter(total[r] + error, np.inf)
+            for i in range(inputs):
+                slopes[first + r, i] = room[i * step + r] if used[0] else 0.0
+        if guide:
+            for r in range(some):
+                for i in range(inputs):
+                    part = room[blame + i * step + r]
+                    parts[first + r, i] = part + abs(slopes[first + r, i]) * width[i]
+
+
+@njit(cache=True, nogil=True)
+def room_for(net):
+    """Return room for `substitute`: coefficients of all stages, gaps, blame, constants, errors."""
+    return np.zeros(ROWS * (net.offset[-1] + net.sizes.max() + net.sizes[0] + 2))
