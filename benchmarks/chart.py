@@ -1,4 +1,4 @@
-"""Line charts with logarithmic axes as SVG files that need nothing else."""
+"""Charts as SVG files that need nothing else: lines and clouds of points, on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -42,11 +42,15 @@ class Chart:
     Attributes:
         x, y: what the axes show, with unit.
         lines: at least one point among them.
+        joined: whether the points of a line are joined.
+        diagonal: whether both axes have the same scale, and a line where x is y.
     """
 
     x: str
     y: str
     lines: tuple[Line, ...]
+    joined: bool = True
+    diagonal: bool = False
 
     def __post_init__(self) -> None:
         if not any(line.points for line in self.lines):
@@ -93,6 +97,8 @@ def sheet(title: str, charts: Sequence[Chart], columns: int = 2, hollow: str = "
 def _panel(chart: Chart, colours: dict[str, str]) -> list[str]:
     xs = [x for line in chart.lines for x, _, _ in line.points]
     ys = [y for line in chart.lines for _, y, _ in line.points]
+    if chart.diagonal:
+        xs = ys = [*xs, *ys]
     across, up = _Scale.of(xs, WIDTH), _Scale.of(ys, HEIGHT)
     parts = [f'<rect width="{WIDTH:g}" height="{HEIGHT:g}" fill="none" stroke="#999"/>']
     for value in across.ticks:
@@ -109,11 +115,14 @@ def _panel(chart: Chart, colours: dict[str, str]) -> list[str]:
         f'<text x="{WIDTH / 2:g}" y="{HEIGHT + 34:g}" text-anchor="middle">{escape(chart.x)}</text>'
     )
     parts.append(f'<text x="0" y="-8">{escape(chart.y)}</text>')
+    if chart.diagonal:
+        parts.append(f'<path d="M0 {HEIGHT:g}L{WIDTH:g} 0" stroke="#999" stroke-dasharray="4 3"/>')
     for line in chart.lines:
         colour = colours[line.name]
         at = [(across.place(x), HEIGHT - up.place(y), done) for x, y, done in sorted(line.points)]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in at)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
+        if chart.joined:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in at)
+            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
         for x, y, done in at:
             fill = colour if done else "white"
             parts.append(

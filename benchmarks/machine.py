@@ -26,16 +26,26 @@ def acas(name: str) -> Path:
     return data() / "acasxu" / f"ACASXU_run2a_{name}_batch_2000.onnx"
 
 
-def machine(*packages: str) -> str:
-    """Return one line: processor, cores, python, versions of packages, commit."""
+def processor() -> str:
+    """Return the name of the processor, as the system tells it."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = lines[0].partition(":")[2].strip() if lines else model
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return model
+
+
+def versions(*packages: str) -> str:
+    """Return Python's version and those of packages, on one line."""
+    found = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"Python {platform.python_version()}, {found}"
+
+
+def machine(*packages: str) -> str:
+    """Return one line: processor, cores, python, versions of packages, commit."""
     cores = len(os.sched_getaffinity(0))
-    return f"{model}, {cores} cores, Python {platform.python_version()}, {versions}, {commit()}"
+    return f"{processor()}, {cores} cores, {versions(*packages)}, {commit()}"
 
 
 def commit() -> str:

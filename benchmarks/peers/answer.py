@@ -65,12 +65,14 @@ class Run:
             interpreter and its imports are part of it.
         megabytes: peak resident memory of its process.
         note: the last words of a process that failed.
+        cpu: processor seconds of its process.
     """
 
     reading: Reading
     seconds: float
     megabytes: float = 0.0
     note: str = ""
+    cpu: float = 0.0
 
     def __post_init__(self) -> None:
         inside = self.reading.inside
@@ -84,6 +86,7 @@ class Run:
         return {
             "answer": self.reading.answer.value,
             "seconds": round(self.seconds, 4),
+            "cpu": round(self.cpu, 4),
             "inside": None if inside is None else round(inside, 4),
             "boxes": self.reading.boxes,
             "megabytes": round(self.megabytes),

@@ -26,6 +26,7 @@ class Finished:
         output, errors: what it wrote.
         seconds: wall time from start to end.
         megabytes: its peak resident memory; that of its own children is not in it.
+        cpu: processor seconds, user and system, of it and of the children that it waited for.
     """
 
     code: int
@@ -34,6 +35,7 @@ class Finished:
     errors: str
     seconds: float
     megabytes: float
+    cpu: float = 0.0
 
     @property
     def last_words(self) -> str:
@@ -91,6 +93,7 @@ def finish(
         (scratch / "stderr").read_text(errors="replace"),
         seconds,
         usage.ru_maxrss / 1024,
+        usage.ru_utime + usage.ru_stime,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def judged(entry: Entry, run: Run) -> Row:
         try:
             missed = miss(entry.query, entry.networks, run.reading.witness)
         except InputError as error:
-            run = Run(run.reading, run.seconds, run.megabytes, f"no replay: {error}")
+            run = replace(run, note=f"no replay: {error}")
     answer, expected = run.reading.answer, entry.expected
     against = expected is not None and answer.settles and answer is not expected
     return {

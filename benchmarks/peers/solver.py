@@ -105,4 +105,4 @@ class Solver:
             reading = Reading(Answer.TIMEOUT) if end.stopped else self.read(end, scratch)
         failed = reading.answer is Answer.ERROR
         note = f"exit {end.code}: {end.last_words}" if failed else ""
-        return Run(reading, end.seconds, end.megabytes, note)
+        return Run(reading, end.seconds, end.megabytes, note, end.cpu)
