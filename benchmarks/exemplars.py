@@ -67,11 +67,13 @@ def methods(region: Region) -> dict[str, Method]:
     }
 
 
-def regions(seconds: float, workers: int) -> None:
-    """Print the enclosed shares of the horizontal controller."""
+def regions(seconds: float, workers: int, only: str | None = None) -> None:
+    """Print the enclosed shares of the horizontal controller, on all named regions or on one."""
     network = load(NETWORKS / "horizontal-coc.onnx")
     rows = []
     for place in places(network, "horizontal"):
+        if only not in (None, place.name):
+            continue
         for name, method in methods(place.region).items():
             small = compress(network, method).network
             found = disagreement(
@@ -130,11 +132,12 @@ def main(words: list[str] | None = None) -> None:
     second = verbs.add_parser("regions")
     second.add_argument("--seconds", type=float, default=10.0)
     second.add_argument("--workers", type=int, default=1)
+    second.add_argument("--region", help="the name of one; all by default")
     given = parser.parse_args(words)
     if given.verb == "populations":
         populations(given.runs)
     else:
-        regions(given.seconds, given.workers)
+        regions(given.seconds, given.workers, given.region)
     print(f"\n{machine('numpy', 'torch', 'numba')}")
 
 

@@ -29,7 +29,7 @@ SPECS: Final[dict[str, tuple[str, ...]]] = {
     "alexnet": (*NARROW, "--rows", "1000", "--epochs", "10"),
     "vgg16": (*NARROW, "--rows", "1000", "--epochs", "10"),
     "resnet50": (*NARROW, "--rows", "1000", "--epochs", "10", "--batch", "32", *HALF),
-    "small-least": ("--width", "0.0625", "--rows", "300", "--epochs", "1"),
+    "small-least": ("--width", "0.25", "--rows", "500", "--epochs", "2", "--rate", "0.003"),
     "alexnet-full": FULL,
     "vgg16-full": FULL,
     "resnet50-full": FULL,

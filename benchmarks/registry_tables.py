@@ -57,7 +57,7 @@ QUESTIONS: Final = (
         "scaling",
         "work of settling pairs against epsilon and against the size of the region",
         ("--to", "scaling.svg", "--limit", "20", *SEEDED),
-        ("--to", "scaling.svg", "--limit", "0.5", "--pairs", "verydiff-acas-0001"),
+        ("--to", "scaling.svg", "--limit", "0.5", "--pairs", "vnncomp26-iso-june-1062"),
         limit=2 * 3600.0,
         needs=(Need.PAIRS,),
     ),
@@ -91,7 +91,7 @@ REDUNDANCY: Final = (
         ("--pictures", "2", *SEEDED),
         (
             *("--nets", "dense", "--radii", "0.01", "--pictures", "1"),
-            *("--seconds", "2", "--points", "50"),
+            *("--seconds", "2", "--points", "50", "--networks", "."),
         ),
         needs=(Need.IMAGES,),
     ),
@@ -101,7 +101,7 @@ REDUNDANCY: Final = (
         ("--pictures", "2", *SEEDED),
         (
             *("--nets", "dense", "--radii", "0.005", "--pictures", "1"),
-            *("--seconds", "2", "--points", "50"),
+            *("--seconds", "2", "--points", "50", "--networks", "."),
         ),
         needs=(Need.IMAGES,),
     ),
@@ -109,7 +109,7 @@ REDUNDANCY: Final = (
         "mnist_networks",
         "the three networks of the image measurements, trained",
         ("--out", "networks", *SEEDED),
-        ("--out", "networks", "--nets", "dense", "--epochs", "1"),
+        ("--out", "trained", "--nets", "dense", "--epochs", "1"),
         needs=(Need.IMAGES,),
     ),
 )
@@ -136,7 +136,7 @@ PROOFS: Final = (
         ("--pictures", "2", *SEEDED),
         (
             *("--nets", "dense", "--radii", "0.01", "--cut-radii", ""),
-            *("--pictures", "1", "--seconds", "5"),
+            *("--pictures", "1", "--seconds", "5", "--networks", "."),
         ),
         needs=(Need.IMAGES,),
     ),
@@ -170,7 +170,10 @@ SLICES: Final = (
         "slices_hidden",
         "slices of hidden values of image networks: neurons left as cells grow in number",
         ("--boxes", "5", "--cells", "1,4,16,64,256", "--workers", "2", *SEEDED),
-        ("--boxes", "1", "--cells", "1,2", "--neurons", "1", "--workers", "1"),
+        (
+            *("--boxes", "1", "--cells", "1,2", "--neurons", "1"),
+            *("--workers", "1", "--networks", "."),
+        ),
         threads=2,
         needs=(Need.IMAGES,),
     ),
@@ -193,7 +196,7 @@ SLICES: Final = (
         "family",
         "a network for each cell in one file: bytes, time to load, evaluations a second",
         ("--net", "1_1", "--parts", "8", "--points", "100000", *SEEDED),
-        ("--net", "1_1", "--parts", "2", "--points", "1000", "--sample", "4"),
+        ("--net", "1_1", "--parts", "2", "--points", "2000", "--sample", "4"),
         needs=ACAS,
     ),
 )
@@ -244,7 +247,7 @@ COMPRESSION: Final = (
         "exemplars",
         "the share of an embedded controller's regions on which a compressed one differs",
         ("regions", "--seconds", "6"),
-        ("regions", "--seconds", "0.1"),
+        ("regions", "--seconds", "0.1", "--region", "head-on-close"),
     ),
 )
 

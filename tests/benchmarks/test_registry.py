@@ -94,12 +94,18 @@ def test_everything_in_a_spec_is_in_its_digest():
     assert digest(first) == digest(first) != digest(first.smallest())
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder that tables share: what one has trained the next finds there."""
+    return tmp_path_factory.mktemp("tables")
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_a_table_runs_small(table, request, monkeypatch, tmp_path, capsys):
+def test_a_table_runs_small(table, request, monkeypatch, shared, capsys):
     request.getfixturevalue("digits")
     if why := absent(table):
         pytest.skip(f"{table.name}: {why}")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(shared)
     monkeypatch.setattr(sys, "argv", [table.path, *table.smoke])
     kept = os.sched_getaffinity(0)
     code: object = None
@@ -110,7 +116,7 @@ def test_a_table_runs_small(table, request, monkeypatch, tmp_path, capsys):
     finally:
         os.sched_setaffinity(0, kept)
     assert not code
-    assert "|" in capsys.readouterr().out
+    assert capsys.readouterr().out.strip()
 
 
 @pytest.mark.parametrize("one", PAIRED, ids=lambda one: one.name)
