@@ -18,6 +18,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "memory",
+        "how much memory searches hold: a million boxes bounded, a million that wait at once",
+        ("--boxes", "1000000"),
+        ("--boxes", "2000", "--only", "neurons"),
+        needs=ACAS,
+    ),
+    Table(
         "program_build",
         "building the big-M program of a network, through arrays and by PuLP",
         ("--network", "1_1", "--pairs", "25", *SEEDED),
