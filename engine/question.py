@@ -9,7 +9,7 @@ integer programs, sees rows of one network and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .claim import Atom, Case, Claim, Part
 from .errors import InputError, RegionError, UnsupportedError
-from .network import Network
+from .network import Layer, Network, Piecewise
 from .region import Region
 from .rounding import LARGEST
 from .sources import Merged, Source, Ties, near
@@ -131,6 +131,25 @@ class Question:
                 outputs[tensor.network, tensor.part] = first + tensor.size
             out.extend(trace[name].fractions()[0, first : first + tensor.size].tolist())
         return out
+
+    def of(self, networks: Sequence[Network]) -> Question:
+        """Return the same question of networks that differ from its own in activations alone.
+
+        Args:
+            networks: one for each of its sources, whose layers of weights are the sources' own.
+        """
+        layers: dict[str, Layer] = {}
+        for at, (source, network) in enumerate(zip(self.sources, networks, strict=True)):
+            for node in source.network.nodes:
+                layer = network.by_name[node.name].layer
+                if layer is not node.layer:
+                    assert isinstance(layer, Piecewise)
+                    layers[f"{at}:{node.name}"] = layer
+        sources = tuple(
+            replace(source, network=network)
+            for source, network in zip(self.sources, networks, strict=True)
+        )
+        return replace(self, network=self.network.with_layers(layers), sources=sources)
 
 
 def ask(claim: Claim, networks: Sequence[Network]) -> Question:

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.exact import Exact
+from ..engine.network import State
 from ..engine.rounding import float_above
 from .block import Block, Reading
+from .dependent import is_plain
 from .draft import Draft, Part, more, product_above, sum_above
 from .effect import Shift
 
@@ -29,11 +31,11 @@ def drop_constant(draft: Draft, source: str) -> int:
     block = draft.block(source)
     if block is None:
         return 0
-    lines = draft.lines(block)
-    constant = np.flatnonzero(lines.constant)
+    constant, values = _constants(draft, block)
     if not constant.size:
         return 0
-    values = Exact.of(lines.shift[constant])
+    if not values.numerators.any():  # they move nothing
+        return _drop(draft, block, constant)
     gone = constant
     if not _into_biases(draft, block, constant, values):
         nothing = values.numerators == 0
@@ -43,6 +45,20 @@ def drop_constant(draft: Draft, source: str) -> int:
             if _into_biases(draft, block, constant[place : place + 1], one):
                 gone = np.append(gone, constant[place])
     return _drop(draft, block, gone)
+
+
+def _constants(draft: Draft, block: Block) -> tuple[Index, Exact]:
+    """Return which neurons of a block are constant, and their values."""
+    if is_plain(draft, block):
+        layer = draft.layer(block.tail)
+        zero = layer.state == State.ZERO
+        steep = (layer.state != State.LINEAR) | (layer.slope != 0)
+        if (steep & (zero | draft.moving(block.source))).all():  # ZERO is all that is constant
+            places = np.flatnonzero(zero)
+            return places, Exact(np.zeros(places.size, dtype=object), 1)
+    lines = draft.lines(block)
+    constant = np.flatnonzero(lines.constant)
+    return constant, Exact.of(lines.shift[constant])
 
 
 def drop_unread(draft: Draft, source: str) -> int:

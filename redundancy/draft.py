@@ -95,8 +95,12 @@ class Draft:
 
     def lines(self, block: Block) -> Lines:
         """Return what a block's neurons compute; those with rows of zeros are constant."""
-        moving = self.affine(block.source).operator.weight.any(axis=1)
-        return lines(self.nodes, block, ~(moving | self.shifted_rows(block.source)))
+        return lines(self.nodes, block, ~self.moving(block.source))
+
+    def moving(self, name: str) -> NDArray[np.bool_]:
+        """Return which rows of a dense layer are not all zero, shifts counted."""
+        weight = self.affine(name).operator.weight
+        return np.asarray(weight.any(axis=1) | self.shifted_rows(name), dtype=np.bool_)
 
     def affine(self, name: str) -> Affine:
         """Return the layer of an affine node."""
@@ -316,12 +320,12 @@ def stored(values: Exact, dtype: str) -> tuple[Array, Array]:
 
     A value beyond the type's range loses infinitely much.
     """
-    exact = values.fractions().ravel().tolist()
+    flat, over = values.numerators.ravel().tolist(), values.denominator
     with np.errstate(over="ignore", under="ignore"):
-        near = np.array([_near(value) for value in exact]).astype(dtype).astype(np.float64)
+        near = np.array([_near(value, over) for value in flat]).astype(dtype).astype(np.float64)
     beyond = ~np.isfinite(near)
     near[beyond] = 0.0
-    lost = np.array([_apart(e, f) for e, f in zip(exact, near.tolist(), strict=True)])
+    lost = np.array([_apart(v, over, f) for v, f in zip(flat, near.tolist(), strict=True)])
     lost[beyond] = np.inf
     shape = values.numerators.shape
     return near.reshape(shape), lost.reshape(shape)
@@ -337,15 +341,21 @@ def more(values: Array, share: Exact, dtype: str) -> tuple[Array, Array]:
     return np.where(same, values, near), np.where(same, 0.0, lost)
 
 
-def _near(value: Fraction) -> float:
+def _near(value: int, over: int) -> float:
     try:
-        return value.numerator / value.denominator
+        return value / over
     except OverflowError:
         return np.inf
 
 
-def _apart(exact: Fraction, near: float) -> float:
-    return float_above(abs(exact - Fraction(near)))
+def _apart(value: int, over: int, near: float) -> float:
+    """Return a bound on ``|value / over - near|``, zero only where it is zero.
+
+    In integers: fractions would be brought to lowest terms again and again.
+    """
+    top, bottom = near.as_integer_ratio()
+    apart = abs(value * bottom - top * over)
+    return float_above(Fraction(apart, bottom * over)) if apart else 0.0
 
 
 def product_above(first: Array, second: Array) -> Array:

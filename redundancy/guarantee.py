@@ -116,6 +116,19 @@ class SameBest:
         np.put_along_axis(rest, winner[..., None], -np.inf, -1)
         return winner, np.asarray(first - rest.max(axis=-1))
 
+    def lead_of(self, outputs: Array, own: NDArray[np.int64]) -> Array:
+        """Return by how much one output of each point leads; negative where another one does.
+
+        Args:
+            outputs: ``(..., outputs)``.
+            own: ``(...)`` which one.
+        """
+        signed = outputs if self.best is Best.MAX else -outputs
+        lead = np.take_along_axis(signed, own[..., None], -1)[..., 0]
+        rest = signed.copy()
+        np.put_along_axis(rest, own[..., None], -np.inf, -1)
+        return np.asarray(lead - rest.max(axis=-1))
+
     def slack(self, one: Array, two: Array) -> Array:
         """Return how far outputs ``(..., outputs)`` of g are from breaking it, a number a point.
 

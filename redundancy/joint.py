@@ -21,7 +21,7 @@ from ..engine.answer import INTERRUPTED, Answer
 from ..engine.answer import Effort as Search
 from ..engine.decide import decide
 from ..engine.network import Network
-from ..engine.question import ask
+from ..engine.question import Question, ask
 from ..engine.region import Region
 from ..engine.verdict import Proved, Refuted, Unknown
 from .bisect import bisect
@@ -78,6 +78,7 @@ class Joint:
     tries: int = 0
     interrupted: bool = False
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    _asked: Question | None = field(init=False, default=None)
 
     def extend(self, candidates: Sequence[Removal], choose: Choice, deadline: float) -> int:
         """Add as many candidates as can be proved to hold with what is proved; return how many."""
@@ -118,11 +119,7 @@ class Joint:
 
     def prove(self, removals: Sequence[Removal], deadline: float, share: float = 1.0) -> Answer:
         """Return whether a set of removals keeps the guarantee on the whole region."""
-        after = without(self.network, removals)
-        question = ask(
-            self.guarantee.claim(self.network, after, self.region, self.room),
-            [self.network, after],
-        )
+        question = self._question(without(self.network, removals))
         seconds = max(0.05, share * (deadline - time.monotonic()))
         short = seconds <= SHORT
         if short:  # the less a proof would gain, the less it may take
@@ -133,6 +130,13 @@ class Joint:
         answer = bisect(question, effort) if short else decide(question, effort)
         self.boxes += answer.boxes
         return answer
+
+    def _question(self, after: Network) -> Question:
+        """Return whether a network keeps the guarantee; the claim is the same for all of them."""
+        if self._asked is None:
+            claim = self.guarantee.claim(self.network, after, self.region, self.room)
+            self._asked = ask(claim, [self.network, after])
+        return self._asked.of([self.network, after])
 
     def _learn(self, point: Array, more: Sequence[Removal]) -> bool:
         """Add a counterexample and the worst points around it to the screen.

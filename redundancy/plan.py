@@ -177,7 +177,7 @@ def simplify(
     work.run()
     joint = work.joint
     steps = (tally, *work.steps)
-    return _folded(network, phases, aim, joint.proved, steps, joint.answer, joint.room)
+    return _folded(network, phases, aim, work.proved, steps, joint.answer, joint.room)
 
 
 def _folded(

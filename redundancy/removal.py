@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from ..engine.network import Layer, Network, Piecewise, State
+from ..engine.network import Network, Piecewise, State
 
 
 class Kind(Enum):
@@ -47,10 +47,15 @@ class Removal:
 
 def without(network: Network, removals: Iterable[Removal]) -> Network:
     """Return the network with the removed neurons' functions replaced by their lines."""
+    return network.with_layers(layers_without(network, removals))
+
+
+def layers_without(network: Network, removals: Iterable[Removal]) -> dict[str, Piecewise]:
+    """Return the layers of `without` that differ from the network's, by name."""
     by_layer: dict[str, list[Removal]] = {}
     for one in removals:
         by_layer.setdefault(one.layer, []).append(one)
-    layers: dict[str, Layer] = {}
+    layers: dict[str, Piecewise] = {}
     for name, members in by_layer.items():
         layer = network.by_name[name].layer
         assert isinstance(layer, Piecewise)
@@ -59,7 +64,7 @@ def without(network: Network, removals: Iterable[Removal]) -> Network:
             state[one.neuron] = one.state
             slope[one.neuron], intercept[one.neuron] = one.slope, one.intercept
         layers[name] = Piecewise(state, slope, intercept)
-    return network.with_layers(layers)
+    return layers
 
 
 def line(low: float, high: float) -> tuple[float, float]:

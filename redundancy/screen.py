@@ -8,7 +8,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..engine.network import Network, Piecewise, State
 from ..engine.stages import Stage, stages
 from .guarantee import Guarantee
-from .removal import Removal, without
+from .removal import Removal, layers_without
 
 Array = NDArray[np.float64]
 
@@ -34,6 +34,7 @@ class Screen:
         self.staged = stages(network)
         self.points = np.zeros((0, network.size_in))
         self.outputs = np.zeros((0, network.size_out))
+        self._layers: dict[str, Piecewise] = {}
         self._before: list[Array] = []
         self._after: list[Array] = []
         self.add(points)
@@ -42,23 +43,43 @@ class Screen:
         """Add points."""
         self.points = np.concatenate([self.points, points])
         self.outputs = np.concatenate([self.outputs, self.network.evaluate(points)])
+        self._before, self._after = [], []
         self.take(self.removals)
 
     def take(self, removals: Sequence[Removal]) -> float:
         """Make a set of removals the network so far; return its least slack at any point."""
         self.removals = tuple(removals)
-        self._layers = {
-            node.name: node.layer for node in without(self.network, self.removals).piecewise
-        }
-        self._before, self._after = [self.points], [self.points]
-        for stage in self.staged.stages[1:]:
-            z = stage.bias + sum(
-                (self._after[edge.source] @ edge.weight.T for edge in stage.edges),
-                start=np.zeros((len(self.points), stage.size)),
-            )
-            self._before.append(z)
-            self._after.append(self._layer(stage)(z))
+        layers = layers_without(self.network, self.removals)
+        first = self._changed(layers)
+        self._layers = layers
+        self._before = self._before[: first + 1] or [self.points]
+        self._after = self._after[:first] or [self.points]
+        for stage in self.staged.stages[len(self._after) :]:
+            if len(self._before) == len(self._after):
+                self._before.append(self._sum(stage))
+            self._after.append(self._layer(stage)(self._before[-1]))
         return float(self.slack().min(initial=np.inf))
+
+    def _changed(self, layers: Mapping[str, Piecewise]) -> int:
+        """Return the first stage whose activations other layers change, of those computed."""
+        names = self._layers.keys() | layers.keys()
+        own = {stage.activation: stage.layer for stage in self.staged.stages}
+        changed = [
+            self.staged.of[name]
+            for name in names
+            if not self._layers.get(name, own[name]).same(layers.get(name, own[name]))
+        ]
+        return min([*changed, len(self._after)])
+
+    def _sum(self, stage: Stage) -> Array:
+        """Return the pre-activations of a stage from the activations so far."""
+        z = np.zeros((len(self.points), stage.size)) if not stage.edges else None
+        for edge in stage.edges:
+            part = self._after[edge.source] @ edge.weight.T
+            z = part if z is None else np.add(z, part, out=z)
+        assert z is not None
+        z += stage.bias
+        return z
 
     def slack(self) -> Array:
         """Return the slack of the network so far at each point."""

@@ -22,6 +22,7 @@ from .relaxed import output_lines
 from .removal import Kind, Removal, line, stored
 from .screen import Screen
 from .seen import look
+from .slim import slim
 
 Progress = Callable[[str, int, int], None]
 
@@ -71,8 +72,13 @@ class Steps:
         self.aim, self.deadline, self.progress = aim, deadline, progress
         self.until = deadline  # of the step
         self.rng = np.random.default_rng(effort.seed)
-        self.before = phases.linearised()
-        self.open = [one for one in phases.findings if one.state == State.RELU]
+        self.slim = slim(phases.linearised())  # what all that follows speaks of
+        self.before = self.slim.network
+        self.open = [
+            replace(one, neuron=self.slim.place(one.layer, one.neuron))
+            for one in phases.findings
+            if one.state == State.RELU
+        ]
         self.settled = len(phases.findings) - len(self.open)
         self.seen = look(self.before, phases.region, aim.guarantee, self.rng)
         screen = Screen(self.before, aim.guarantee, self.seen.kept(self.rng))
@@ -100,6 +106,11 @@ class Steps:
                 leads = guarantee.leads(screen.outputs)[1]
                 least = max(0.0, float(leads.min()))
                 return Fraction(float_below(_LEAD_ROOM * Fraction(least)))
+
+    @property
+    def proved(self) -> tuple[Removal, ...]:
+        """The removals that hold together, proved, as those of the network given."""
+        return tuple(map(self.slim.back, self.joint.proved))
 
     def run(self) -> None:
         """Remove what can be removed, step by step."""

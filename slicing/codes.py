@@ -248,11 +248,11 @@ class Gatherer:
         self._known: dict[bytes, int] = {b"": 0}
         self._lists: list[Array] = [np.zeros((0, 2))]
 
-    def put(self, cell: int, layers: Sequence[Piecewise]) -> None:
-        """Set the activations of a cell, one a layer."""
+    def put(self, cells: int | NDArray[np.int64], layers: Sequence[Piecewise]) -> None:
+        """Set the activations of a cell, or of cells that have the same, one a layer."""
         for number, one in enumerate(layers):
-            self._packed[number][cell] = pack(one.state)
-            self._which[cell, number] = self._list(lines_of(one))
+            self._packed[number][cells] = pack(one.state)
+            self._which[cells, number] = self._list(lines_of(one))
 
     def put_phases(self, cells: NDArray[np.int64], states: NDArray[np.int8]) -> None:
         """Set the states ``(cells, neurons)`` of cells, none of them LINEAR, layer after layer."""

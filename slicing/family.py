@@ -238,8 +238,7 @@ class FamilyWriter:
 
     def finish(self) -> Family:
         """Return the family."""
-        for cell in np.flatnonzero(self._mark != Mark.SIMPLIFIED):
-            self._codes.put(int(cell), self._first)
+        self._codes.put(np.flatnonzero(self._mark != Mark.SIMPLIFIED), self._first)
         codes = self._codes.finish()
         return Family(self.base, self.slices, codes, self._mark.copy(), self.said)
 

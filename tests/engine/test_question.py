@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from strategies import dense_networks, graph_networks
 from twins import twins
 
-from secateur.engine.agreement import within
+from secateur.engine.agreement import Best, same_best, within
 from secateur.engine.claim import Atom, Claim, Declared, Part, Polynomial, Tensor
 from secateur.engine.errors import InputError, RegionError, UnsupportedError
-from secateur.engine.network import Affine, Input, Network, Node, Origin
+from secateur.engine.network import Affine, Input, Network, Node, Origin, Piecewise, State
 from secateur.engine.operators import Dense
 from secateur.engine.question import ask
 from secateur.engine.region import Region
@@ -370,3 +370,24 @@ def test_what_is_said_of_copies_adds_up() -> None:
     for point in points.tolist():
         values = question.values([Fraction(value) for value in point])
         assert not question.claim.holds(values)
+
+
+def test_a_question_of_other_activations_is_the_one_asked_anew():
+    rng = np.random.default_rng(0)
+    network = Network.dense(
+        [rng.normal(size=(3, 2)), rng.normal(size=(2, 3))], [rng.normal(size=3), rng.normal(size=2)]
+    )
+
+    def changed(state):
+        states = np.array([state, State.RELU, State.RELU], np.int8)
+        return network.with_layers({"relu1": Piecewise(states, np.zeros(3), np.zeros(3))})
+
+    first, second = changed(State.ZERO), changed(State.IDENTITY)
+    claim = same_best(network, first, Region.box([-1, -1], [1, 1]), Best.MIN)
+    moved = ask(claim, [network, first]).of([network, second])
+    anew = ask(claim, [network, second])
+    points = rng.uniform(-1, 1, (5, 2))
+    assert (moved.network.evaluate(points) == anew.network.evaluate(points)).all()
+    assert [source.network for source in moved.sources] == [network, second]
+    exact = [Fraction(float(x)) for x in points[0]]
+    assert moved.values(exact) == anew.values(exact)
