@@ -16,7 +16,7 @@ from .zonotopes import L1, L2, LD, S1, S2, SD, U1, U2, UD
 
 
 @njit(cache=True, nogil=True)
-def _meet(pair, of_x, of_y, of_d, count, live, begin, t):
+def meet(pair, of_x, of_y, of_d, count, live, begin, t):
     """Add the biases of a stage to a row; return constant and the sum of magnitudes at stake."""
     constant, error = 0.0, 0.0
     for j in range(count):
@@ -169,6 +169,22 @@ def load_rows(rows, which, outputs, work, direct, constant, error):
 
 
 @njit(cache=True, nogil=True)
+def end(size_in, r, work, constant, error, direct, box, charge, bounds, planes):
+    """Bound row r, at the input, over the box; see `back` for the arguments."""
+    total, blame = constant, error + abs(constant)
+    for i in range(size_in):  # d is nothing at the input
+        x, y = work[2, r * size_in + i], work[3, r * size_in + i]
+        a = direct[i] + x + y
+        planes[r, i] = a
+        total += a * (box[0, i] if a >= 0.0 else box[1, i])
+        largest = max(abs(box[0, i]), abs(box[1, i]))
+        blame += (2.0 * abs(a) + abs(direct[i]) + abs(x) + abs(y)) * largest
+    bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
+    if not bounds[r] > -np.inf:  # NaN, too: numbers too large to be computed with
+        bounds[r], planes[r] = -np.inf, 0.0
+
+
+@njit(cache=True, nogil=True)
 def back(
     pair,
     k,
@@ -230,7 +246,7 @@ def back(
         left = work[0, : 2 * rows * here].reshape(2 * rows, here)
         right = work[1, : 2 * rows * here].reshape(rows, 2 * here)
         for r in range(rows):
-            add, at_stake = _meet(
+            add, at_stake = meet(
                 pair, left[r], right[r, :here], left[rows + r], here, live, begin, t
             )
             right[r, here:] = left[rows + r]
@@ -283,18 +299,8 @@ def back(
         )
         work[3, : rows * size_in] = 0.0
     for r in range(rows):
-        total, blame = constant[r], error[r] + abs(constant[r])
-        for i in range(size_in):  # d is nothing at the input
-            x, y = work[2, r * size_in + i], work[3, r * size_in + i]
-            a = direct[r, i] + x + y
-            planes[r, i] = a
-            total += a * (box[0, i] if a >= 0.0 else box[1, i])
-            largest = max(abs(box[0, i]), abs(box[1, i]))
-            blame += (2.0 * abs(a) + abs(direct[r, i]) + abs(x) + abs(y)) * largest
-            if guide:
-                parts[r, i] += abs(a) * (box[1, i] - box[0, i])
-        bounds[r] = np.nextafter(total - (charge * blame * SLACK + UNDERFLOW), -np.inf)
-        if not bounds[r] > -np.inf:  # NaN, too: numbers too large to be computed with
-            bounds[r], planes[r] = -np.inf, 0.0
-            if guide:
-                parts[r] = 0.0
+        end(size_in, r, work, constant[r], error[r], direct[r], box, charge, bounds, planes)
+        for i in range(size_in if guide else 0):
+            parts[r, i] += abs(planes[r, i]) * (box[1, i] - box[0, i])
+        if guide and bounds[r] == -np.inf:
+            parts[r] = 0.0

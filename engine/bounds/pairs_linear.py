@@ -13,6 +13,7 @@ from .compiled import njit
 from .grid_lines import cut_off
 from .kernels import GUIDED
 from .pairs_back import back, back_one, load_rows
+from .pairs_climb import NEAR, raise_rows, room
 from .pairs_intervals import DL, DU, XL, XU, YL, YU, activations, intervals, let_stand
 from .zonotopes import (
     L1,
@@ -88,6 +89,19 @@ def _take(t, kind, live, begin, number, places, bounds, planes, box, active, inp
 
 
 @njit(cache=True, nogil=True)
+def _near(wanted, low, cut, parts, which):
+    """List the rows that miss their cut, if all are near it; return their number, 0 if not."""
+    number = 0
+    for r in range(low.shape[0]):
+        if wanted[r] and low[r] < cut[r]:
+            if not cut[r] - low[r] <= NEAR * parts[r].sum():
+                return 0
+            which[number] = r
+            number += 1
+    return number
+
+
+@njit(cache=True, nogil=True)
 def bound_pairs_linear(
     pair, rows, box_low, box_high, stable, wanted, cut, low, base, slopes, parts, watched, doubt
 ):
@@ -114,6 +128,8 @@ def bound_pairs_linear(
     share = np.zeros((3, total if guide else 1, size_in))
     active, which = np.zeros(size_in, np.int64), np.zeros(asked, np.int64)
     charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
+    climbs = pair.shared == 0 and pair.step.max() == 0.0
+    climb, by_parts = room(asked if climbs else 1, total, size_in), np.zeros(asked, np.bool_)
     for box in range(box_low.shape[0]):
         low[box], base[box], doubt[box] = -np.inf, -np.inf, 0.0
         inputs = 0
@@ -183,9 +199,41 @@ def bound_pairs_linear(
                             continue
                         low[box, r], base[box, r] = bounds[at], bounds[at]
                         slopes[box, r] = planes[at]
+                        by_parts[r] = apart
                         for i in range(size_in):
                             width = box_high[box, i] - box_low[box, i]
                             parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width
+                number = _near(wanted[box], low[box], cut, parts[box], which)
+                if climbs and number > 0:
+                    for at in range(number):
+                        climb.best[at] = low[box, which[at]]
+                        climb.planes[at] = slopes[box, which[at]]
+                    raise_rows(
+                        pair,
+                        rows,
+                        which[:number],
+                        by_parts[which[:number]],
+                        cut,
+                        k,
+                        work,
+                        constant,
+                        error,
+                        direct,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        first,
+                        both,
+                        charge,
+                        climb,
+                        bounds,
+                        planes,
+                    )
+                    for at in range(number):
+                        r = which[at]
+                        low[box, r], base[box, r] = climb.best[at], climb.best[at]
+                        slopes[box, r] = climb.planes[at]
                 direct[:] = 0.0
                 break
             for j in range(made if guide else 0):
