@@ -89,7 +89,7 @@ def corners(lower: Array, upper: Array) -> Array:
 
 @st.composite
 def pairs(
-    draw: st.DrawFn, **kind: Any
+    draw: st.DrawFn, /, **kind: Any
 ) -> tuple[Network, Network, tuple[Stages, Stages], PackedPair]:
     """Draw two networks of the same sizes, packed, with the chains that they became."""
     f, g = draw(twins(**kind))
