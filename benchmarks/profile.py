@@ -30,6 +30,9 @@ DOMAIN = "-0.328422877:0.679857769,-0.5:0.5,-0.5:0.5,-0.5:0.5,-0.5:0.5"
 RATE = 100
 """Samples a second."""
 
+INSIDE = "from secateur.benchmarks.profile_sample import main; main()"
+"""Runs the words behind ``STACKS --`` under the sampling thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -129,8 +132,7 @@ def measure(job: Job, sampler: Path | None) -> Measured:
         stacks, words = folder / "stacks", job.filled(job.words, folder)
         begun = time.perf_counter()
         if sampler is None:
-            inside = [sys.executable, "-m", f"{__package__}.profile_sample", str(stacks), "--"]
-            _run([*inside, *words])
+            _run([sys.executable, "-c", INSIDE, str(stacks), "--", *words])
         else:
             _run([*_watched(sampler, stacks), "--", *_command(words)])
         wall = time.perf_counter() - begun

@@ -1,8 +1,8 @@
 """Runs a command of secateur under a thread that samples its stacks, for want of py-spy.
 
-`python -m secateur.benchmarks.profile_sample STACKS -- slice ...` writes folded stacks. A sample
-weighs what the process spent on its processors since the one before, so that a thread that waits
-counts for little; where several threads run, they share it.
+`main` takes the words ``STACKS -- slice ...`` and writes folded stacks to a file. A sample weighs
+what the process spent on its processors since the one before, so that a thread that waits counts
+for little; where several threads run, they share it.
 """
 
 from __future__ import annotations
@@ -54,16 +54,14 @@ def stack(frame: FrameType | None) -> str:
     out: list[str] = []
     while frame is not None:
         code = frame.f_code
-        out.append(f"{code.co_name} ({code.co_filename}:{frame.f_lineno})")
+        out.append(f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})")
         frame = frame.f_back
     return ";".join(reversed(out))
 
 
 def main() -> None:
     """Run the command, and write what was sampled whatever it ends with."""
-    target, dashes, *words = sys.argv[1:]
-    if dashes != "--":
-        raise SystemExit("usage: python -m secateur.benchmarks.profile_sample STACKS -- WORDS")
+    target, _, *words = sys.argv[1:]
     sampler = Sampler()
     sampler.start()
     from ..__main__ import main as command
@@ -75,7 +73,3 @@ def main() -> None:
         sampler.end()
         text = "".join(f"{one} {weight}\n" for one, weight in sampler.weights.items())
         Path(target).write_text(text)
-
-
-if __name__ == "__main__":
-    main()

@@ -32,6 +32,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "profile",
+        "where the commands spend their time, by kind of work and by function",
+        ("--places", "6"),
+        ("--jobs", "verify-short"),
+        needs=(*ACAS, Need.PAIRS),
+    ),
+    Table(
         "startup",
         "how long the command takes to start, and what it holds in memory",
         ("--runs", "15"),
