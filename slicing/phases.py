@@ -114,11 +114,12 @@ def decide_cells(
         RegionError: corners of another shape, infinite, or a lower one above an upper one.
     """
     lower, upper = np.array(lower, dtype=np.float64), np.array(upper, dtype=np.float64)
-    _check(network, lower, upper)
+    check_cells(network, lower, upper)
     return _Work(network, lower, upper, effort or Effort(), progress).run()
 
 
-def _check(network: Network, lower: Array, upper: Array) -> None:
+def check_cells(network: Network, lower: Array, upper: Array) -> None:
+    """Raise RegionError unless corners ``(cells, inputs)`` are those of finite cells."""
     if lower.ndim != 2 or lower.shape != upper.shape or lower.shape[1] != network.size_in:
         raise RegionError(
             f"cells have corners of shapes {lower.shape} and {upper.shape}: give "
@@ -131,6 +132,18 @@ def _check(network: Network, lower: Array, upper: Array) -> None:
             f"cell {cell}: input {at} goes from {lower[cell, at]:.9g} to {upper[cell, at]:.9g}: "
             "give finite limits, the lower one first"
         )
+
+
+def shares(size: int, effort: Effort) -> Array:
+    """Return the points to look at, as shares of a cell of `size` inputs: ``(points, inputs)``."""
+    count = max(effort.points, effort.most_points)
+    rng = np.random.default_rng(effort.seed)
+    kind = rng.integers(0, 4, (-(-count // BLOCK) * BLOCK, size))
+    unit = np.where(kind < 2, kind, rng.random(kind.shape))
+    if size <= _ALL_CORNERS:
+        corners = np.indices((2,) * size).reshape(size, -1).T[: len(unit)]
+        unit[: len(corners)] = corners
+    return unit
 
 
 class _Work:
@@ -176,7 +189,7 @@ class _Work:
         cells = self.all
         with ThreadPoolExecutor(self.effort.workers) as pool:
             self._step(pool, Method.INTERVAL.value, cells, _TOGETHER, self._enclose)
-            unit = self._shares()
+            unit = shares(self.network.size_in, self.effort)
             first = min(self.effort.points, len(unit))
             self._step(
                 pool,
@@ -243,18 +256,6 @@ class _Work:
             signs = ((high <= 0.0) * UPPER + (low >= 0.0) * LOWER).astype(np.uint8)
             self.known[some[:, None], self.flat] = signs
             self._note(some, _INTERVAL)
-
-    def _shares(self) -> Array:
-        """Return the points to look at, as shares of a cell: ``(points, inputs)``."""
-        size = self.network.size_in
-        count = max(self.effort.points, self.effort.most_points)
-        rng = np.random.default_rng(self.effort.seed)
-        kind = rng.integers(0, 4, (-(-count // BLOCK) * BLOCK, size))
-        unit = np.where(kind < 2, kind, rng.random(kind.shape))
-        if size <= _ALL_CORNERS:
-            corners = np.indices((2,) * size).reshape(size, -1).T[: len(unit)]
-            unit[: len(corners)] = corners
-        return unit
 
     def _look(self, some: Index, unit: Array, first: int) -> None:
         """Settle what linear bounds can, and look at points."""

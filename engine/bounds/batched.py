@@ -370,7 +370,7 @@ def bound_batch(
     """
     done, last = Pass.over(net, lower, upper), len(net.layers) - 1
     if asked is not None:
-        stages = asked.any(dim=0).cpu()
+        stages = (asked > 0).any(dim=0).cpu()
         last = max((k for k in range(1, last + 1) if stages[net.flat(k)].any()), default=0)
     found: list[Rows] = []
     for k in range(1, last + 1):
