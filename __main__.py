@@ -120,7 +120,7 @@ def bounds(
     quiet: words.Quiet = False,
 ) -> int:
     """Prove bounds of the outputs over a region."""
-    options = options_of(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet, cuda=True)
     from .commands.bounds import run
 
     return run(net, region, method, units, solver, hidden, options)

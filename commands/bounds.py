@@ -40,6 +40,7 @@ def bounds(
     solver: str = "highs",
     deadline: float = math.inf,
     seed: int = 0,
+    device: str = "cpu",
 ) -> Bounds:
     """Return proved bounds of every layer's values over a region.
 
@@ -50,6 +51,7 @@ def bounds(
         solver: of the linear programs, for lp.
         deadline: on `time.monotonic`; what lp has not asked by then keeps its bound.
         seed: of the solver.
+        device: where to compute, as torch names it; linear programs know the cpu alone.
 
     Returns:
         By layer name, lower and upper ``(size,)`` float64, rounded outward; infinite where
@@ -57,7 +59,7 @@ def bounds(
 
     Raises:
         RegionError: another number of inputs than the network's.
-        InputError: an unknown method or solver.
+        InputError: an unknown method or solver; a device that is not there, or not for the method.
         SolverError: a solver that is not installed or contradicts itself.
     """
     if method not in set(How):
@@ -66,6 +68,8 @@ def bounds(
         raise InputError(f"unknown solver {solver!r}: take one of {', '.join(NAMES)}")
     region.fit(network)
     lower, upper = region.lower[None], region.upper[None]
+    if device != "cpu":
+        return _on_device(network, region, How(method), device)
     match How(method):
         case How.INTERVAL:
             found = interval(network, lower, upper)
@@ -75,6 +79,20 @@ def bounds(
             found = linear(network, lower, upper, steps=STEPS)
         case How.LP:
             return _by_programs(network, region, solver, deadline, seed)
+    return {name: (low[0], high[0]) for name, (low, high) in found.items()}
+
+
+def _on_device(network: Network, region: Region, how: How, device: str) -> Bounds:
+    """Return bounds that another device than the processor computes."""
+    from ..engine.bounds.batched_network import bounds_on
+
+    if how is How.LP:
+        raise InputError(
+            f"--method lp with --device {device}: linear programs are solved on the CPU; take "
+            "--method optimised, or leave --device away"
+        )
+    steps = {How.INTERVAL: None, How.LINEAR: 0, How.OPTIMISED: STEPS}[how]
+    found = bounds_on(network, region.lower[None], region.upper[None], device, steps)
     return {name: (low[0], high[0]) for name, (low, high) in found.items()}
 
 
@@ -121,7 +139,15 @@ def run(
     network = load(net)
     region = parse_region(region_text, network, units.value)
     deadline = math.inf if options.timeout is None else began + options.timeout
-    found = bounds(network, region, how, solver=solver, deadline=deadline, seed=options.seed)
+    found = bounds(
+        network,
+        region,
+        how,
+        solver=solver,
+        deadline=deadline,
+        seed=options.seed,
+        device=options.device.value,
+    )
     late = time.monotonic() > deadline
     seconds = time.monotonic() - began
     record = envelope(

@@ -18,7 +18,7 @@ from ..engine.proofs.store import read_proof
 from ..engine.proofs.store_claim import claim_words
 from ..engine.proofs.words import shown
 from .check_cells import Judged, check_cells
-from .options import Device, Exit, Options
+from .options import Exit, Options
 from .record import Record, envelope, write_record
 from .targets import check_targets
 
@@ -108,7 +108,7 @@ def run(
     except ProofError as error:
         end, reason, checked = Exit.REFUTED, str(error), None
     if not options.silent:
-        lines = _lines(path, checked, reason, end, options, time.monotonic() - began)
+        lines = _lines(path, checked, reason, end, time.monotonic() - began)
         print("\n".join([*lines, *_cell_lines(proof, judged if checked else None)]))
     found = _record(path, data, proof, paths, checked, exact, reason)
     found["cells"] = _cells_record(proof, judged)
@@ -152,12 +152,9 @@ def _lines(
     checked: Checked | None,
     reason: str | None,
     end: Exit,
-    options: Options,
     seconds: float,
 ) -> list[str]:
-    lines = []
-    if options.device is not Device.CPU:
-        lines.append(f"--device {options.device}: the checker runs on the CPU.")
+    lines: list[str] = []
     if checked is None:
         word = "Not checked" if end is Exit.UNKNOWN else "Not proved"
         return [*lines, f"{word}: {path}: {reason}."]

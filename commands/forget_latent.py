@@ -134,7 +134,7 @@ def latent(
     quiet: words.Quiet = False,
 ) -> int:
     """Compress layer by layer, and set the weights' divergence beside what is lost by it."""
-    options = options_of(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet, cuda=True)
     from .forget_latent_order import Order, Proving, Sampling, Source, Training, settings_of
     from .forget_latent_run import run
 

@@ -17,7 +17,7 @@ from ..engine.formats.files import replace_with
 from ..engine.network import Network, Node, Piecewise, State
 from ..engine.region import Region
 from ..engine.rounding import float_above, float_below
-from .options import Device, Exit, Options
+from .options import Exit, Options
 from .targets import STANDARD_OUTPUT
 
 Record = dict[str, Any]
@@ -45,7 +45,7 @@ def envelope(verb: str, options: Options, end: Exit, seconds: float, **found: An
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "seed": options.seed,
-        "device": Device.CPU.value,  # whatever was asked for: no step runs elsewhere yet
+        "device": options.device.value,
         "timeout": options.timeout,
         "exit": int(end),
         "seconds": seconds,

@@ -49,7 +49,7 @@ def selfcompress(
     quiet: words.Quiet = False,
 ) -> int:
     """Train a network to need few bits, and write it; channels without bits are removed."""
-    options = options_of(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet, cuda=True)
     from ..compression.selfcompress_plan import Plan
     from .selfcompress import Order, Watch, run, sizes_of
 

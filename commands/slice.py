@@ -23,7 +23,7 @@ from ..slicing.schedule import interruptible
 from ..slicing.stored import Stored
 from ..slicing.work import Done, Json
 from .aim import Wish
-from .options import Exit, Options, Side
+from .options import Device, Exit, Options, Side
 from .record import Record, envelope, versions, write_record
 from .simplify import region_of
 from .slice_compression import Compression
@@ -154,6 +154,11 @@ def _check(order: Order, options: Options) -> None:
 
 def _job(order: Order, options: Options, terminal: Terminal) -> Job:
     """Return the run that is asked for."""
+    if order.cuts.cells is not None and order.spend.device is not Device.CPU:
+        raise InputError(
+            f"--device {order.spend.device}: --adaptive bisects on the CPU; give --grid, or leave "
+            "--device away"
+        )
     network = load(order.net)
     aim = order.wish.aim(network)
     stage = Stage(order.stage.value)

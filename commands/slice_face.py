@@ -25,7 +25,7 @@ from ..slicing.pipeline_run import Job, begin
 from ..slicing.stored import Stored
 from ..slicing.work import Ended
 from .aim import Number, Wish, tolerance_of
-from .options import Amount, Keep, Side
+from .options import Amount, Device, Keep, Options, Side
 from .slice_job import Cuts, Spend, said_of
 
 Told = Callable[[Sequence[Ended]], None]
@@ -56,6 +56,7 @@ def slice(  # noqa: A001 - the verb's name
     shard: str | None = None,
     proof: bool = False,
     seed: int = 0,
+    device: Literal["cpu", "cuda"] = "cpu",
     progress: Told | None = None,
 ) -> Family:
     """Return a smaller network for each cell of a region, as one family.
@@ -84,6 +85,7 @@ def slice(  # noqa: A001 - the verb's name
         shard: ``i/n`` for the i-th of n parts of the cells; the others keep the original network.
         proof: whether the store gets a certificate of each cell, where possible.
         seed: of all randomness.
+        device: where phases are decided, where they are all that is asked for; cpu does the rest.
         progress: is told of cells as they end.
 
     Raises:
@@ -99,7 +101,10 @@ def slice(  # noqa: A001 - the verb's name
     own = _one(Side, tolerance_units or units, "tolerance_units")
     wish = Wish(_one(Keep, keep, "keep"), tolerance_of(text, "tolerance"), own)
     cuts = Cuts(None if grid is None else tuple(grid), adaptive)
-    spend = Spend(_one(Amount, effort, "effort"), seconds, workers, ray)
+    on = Options(seed=seed, device=_one(Device, device, "device")).device
+    if adaptive is not None and on is not Device.CPU:
+        raise InputError(f"device {on}: adaptive bisects on the CPU; give grid, or leave it away")
+    spend = Spend(_one(Amount, effort, "effort"), seconds, workers, ray, on)
     aim, depth = wish.aim(net), _one(Stage, stage, "stage")
     if compress is None and repair is not None:
         raise InputError(f"repair {repair}: is of compressed cells; give a method by compress too")

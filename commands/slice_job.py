@@ -23,7 +23,7 @@ from ..slicing.stored import Stored
 from ..slicing.undecided import Undecided
 from ..slicing.work import Json, Work
 from .aim import Wish
-from .options import Amount, cores
+from .options import Amount, Device, cores
 
 BOXES = {
     Stage.PHASES: {Amount.QUICK: 64, Amount.USUAL: 512, Amount.LONG: 4096},
@@ -137,17 +137,24 @@ class Spend:
         seconds: wall time for a cell alone; None for that of the amount.
         workers: processes, 0 for none but this one; None for as many as cores.
         ray: address of a cluster; None for this machine.
+        device: where phases are decided; another than the cpu is fed by this process alone.
 
     Raises:
-        InputError: a number out of its range.
+        InputError: a number out of its range; workers or a cluster for another device.
     """
 
     amount: Amount = Amount.USUAL
     seconds: float | None = None
     workers: int | None = None
     ray: str | None = None
+    device: Device = Device.CPU
 
     def __post_init__(self) -> None:
+        if self.device is not Device.CPU and (self.workers or self.ray is not None):
+            raise InputError(
+                f"--device {self.device}: one process feeds the device: leave --workers and --ray "
+                "away"
+            )
         if self.seconds is not None and not 0.0 < self.seconds < 1e9:
             raise InputError(f"--seconds {self.seconds:g}: give seconds above 0 for a cell")
         if self.workers is not None and not 0 <= self.workers <= MOST_WORKERS:
@@ -156,6 +163,8 @@ class Spend:
     @property
     def crew(self) -> int:
         """How many processes of this machine work, 0 for none but this one."""
+        if self.device is not Device.CPU:
+            return 0
         return min(32, cores()) if self.workers is None else self.workers
 
     def recipe(
@@ -171,12 +180,24 @@ class Spend:
         """Return what is done to each cell.
 
         Raises:
-            InputError: a certificate of phases alone, or of a network without a file.
+            InputError: a certificate of phases alone, or of a network without a file; another
+                device for what runs on the CPU.
         """
+        if self.device is not Device.CPU and stage is not Stage.PHASES:
+            raise InputError(
+                f"--device {self.device}: simplification of cells one by one runs on the CPU; add "
+                "--stage phases, or leave --device away"
+            )
+        if self.device is not Device.CPU and self.amount is Amount.LONG:
+            raise InputError(
+                f"--device {self.device}: --effort long searches cells one by one on the CPU; take "
+                "--effort usual, or leave --device away"
+            )
         seconds = SECONDS[self.amount] if self.seconds is None else self.seconds
         boxes = BOXES[stage][self.amount]
         alone = stage is Stage.PHASES and self.amount is Amount.LONG
-        return Recipe(network, aim, stage, boxes, seconds, proof, seed, alone, lossy)
+        device = self.device.value
+        return Recipe(network, aim, stage, boxes, seconds, proof, seed, alone, lossy, device)
 
     def pool(self) -> Callable[[Work], Pool]:
         """Return what opens the workers."""

@@ -52,7 +52,7 @@ def slice_(
     quiet: words.Quiet = False,
 ) -> int:
     """Write a family of smaller networks, one for each cell of a region; resumable."""
-    options = options_of(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet, cuda=True)
     from ..slicing.key import Shard
     from .aim import Wish, tolerance_of
     from .slice import Order, run
@@ -68,7 +68,7 @@ def slice_(
         wish=wish,
         units=units,
         stage=stage,
-        spend=Spend(effort, seconds, workers, ray),
+        spend=Spend(effort, seconds, workers, ray, device),
         compression=Compression(compress, share, rank, repair),
         cells=cells,
         shard=Shard() if shard is None else Shard.parse(shard),

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .options import Device, Options
+from .options import Options
 
 LOG_WIDTH = 150
 """Columns of a table that goes to a file or a pipe, where nothing says how wide the paper is."""
@@ -54,13 +54,8 @@ class Terminal:
 
     @classmethod
     def of(cls, options: Options) -> Terminal:
-        """Return the terminal of a verb, and say what of its options has no effect."""
-        terminal = cls(options.silent)
-        if options.device is not Device.CPU:
-            terminal.err.print(
-                f"--device {options.device}: every step of this verb runs on the CPU so far."
-            )
-        return terminal
+        """Return the terminal of a verb."""
+        return cls(options.silent)
 
     def say(self, text: str = "") -> None:
         """Print a line or a paragraph as it stands."""

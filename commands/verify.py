@@ -23,7 +23,7 @@ from ..engine.formats.vnnlib_claims import read_claim
 from ..engine.verdict import Proved, Refuted, Unknown
 from .assignment import Assigned, assignment, assignment_record, holds, store
 from .clock import OutOfTime, alarm, owns
-from .options import Device, Exit, Options, Semantics
+from .options import Exit, Options, Semantics
 from .record import Record, digest, envelope, number, write_record
 from .settle import Settled, settle
 from .targets import PROOFS, STANDARD_OUTPUT, check_folder, check_targets
@@ -252,14 +252,12 @@ def _show(order: Order, options: Options, outcome: Outcome) -> None:
     if order.store is not None and outcome.assigned:
         store(outcome.assigned, order.store)
     if not options.silent:  # plain text: a tiny query does not wait for colours and tables
-        print("\n".join(_words(order, options, outcome)), file=sys.stderr)
+        print("\n".join(_words(order, outcome)), file=sys.stderr)
 
 
-def _words(order: Order, options: Options, outcome: Outcome) -> list[str]:
+def _words(order: Order, outcome: Outcome) -> list[str]:
     answer, seconds = outcome.answer, time.monotonic() - order.began
     words = []
-    if options.device is not Device.CPU:
-        words.append(f"--device {options.device}: every step of this verb runs on the CPU so far.")
     if outcome.word == "unsat" and answer.vacuous:
         words.append(EMPTY)
     elif outcome.word == "unsat":

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..engine.errors import InputError
 from .options import (
     Amount,
     Arithmetic,
@@ -203,8 +204,32 @@ Declared = Annotated[
 
 
 def options_of(
-    json: Path | None, timeout: float | None, seed: int, device: Device, quiet: bool
+    json: Path | None,
+    timeout: float | None,
+    seed: int,
+    device: Device,
+    quiet: bool,
+    *,
+    cuda: bool = False,
 ) -> Options:
-    """Return what every verb is told, with the command line as it was typed."""
+    """Return what every verb is told, with the command line as it was typed.
+
+    Args:
+        json: see `Options`.
+        timeout: the same.
+        seed: the same.
+        device: the same.
+        quiet: the same.
+        cuda: whether the verb can compute on a CUDA device.
+
+    Raises:
+        InputError: a number out of its range, a device that is not there or that the verb has no
+            use for.
+    """
+    if device is not Device.CPU and not cuda:
+        raise InputError(
+            f"--device {device}: this verb computes on the CPU alone: leave --device away; bounds, "
+            "slice --stage phases, selfcompress and forget latent can use another"
+        )
     typed = shlex.join(["secateur", *sys.argv[1:]])
     return Options(json, timeout, seed, device, quiet, typed)

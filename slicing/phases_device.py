@@ -37,7 +37,7 @@ _INTERVAL, _LINEAR, _SPLIT = (
     METHODS.index(method) for method in (Method.INTERVAL, Method.LINEAR, Method.SPLIT)
 )
 
-_POINTS = 1024
+_POINTS = 256
 """Points that a cell is looked at in one step."""
 
 
@@ -141,7 +141,7 @@ class _Work:
 
     def _together(self) -> int:
         """Return how many cells are looked at together."""
-        return max(1, self.net.together() * self.net.widest // _POINTS)
+        return self.net.fitting(_POINTS * (self.net.total + 4 * self.net.widest))
 
     def _step(
         self, name: str, cells: Tensor, together: int, work: Callable[[Tensor], None]

@@ -89,10 +89,13 @@ class Recipe:
         seed: of all randomness.
         alone: whether each cell's open phases are searched for by themselves, where phases are all.
         lossy: what cells lose with loss, after all that; None for nothing.
+        device: where phases are decided, as torch names it: cpu stands for compiled loops, another
+            for batches of thousands of cells.
 
     Raises:
-        InputError: a certificate or a compression of phases alone, or a certificate of a network
-            without a file; no time; a hidden layer to be kept.
+        InputError: another device for more than phases of cells together; a certificate or a
+            compression of phases alone, or a certificate of a network without a file; no time; a
+            hidden layer to be kept.
         UnsupportedError: layers that are too large to be written as matrices.
     """
 
@@ -105,8 +108,15 @@ class Recipe:
     seed: int = 0
     alone: bool = False
     lossy: Lossy | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        if self.device != "cpu" and self.one_by_one:
+            raise InputError(
+                f"device {self.device}: it decides the phases of all cells together, and what is "
+                "done to cells one by one runs on the CPU: take the stage phases and no long "
+                "effort, or leave the device away"
+            )
         if not 0.0 < self.seconds < float("inf"):
             raise InputError(f"{self.seconds:g} seconds for a cell: give a number above 0")
         if self.aim.until is not None:
@@ -137,6 +147,7 @@ class Recipe:
         options: dict[str, Json] = {"stage": self.stage.value, **words, "boxes": self.boxes}
         options |= {"proof": self.proof, "file": file, "seed": self.seed}
         options |= {"alone": True} if self.alone else {}
+        options |= {} if self.device == "cpu" else {"device": self.device}
         return options | ({} if self.lossy is None else {"lossy": self.lossy.words()})
 
     @property
@@ -295,7 +306,12 @@ def run(recipe: Recipe, regions: Sequence[Region]) -> list[Result]:
         workers=1,
         seed=recipe.seed,
     )
-    found = decide_cells(recipe.network, lower, upper, effort)
+    if recipe.device == "cpu":
+        found = decide_cells(recipe.network, lower, upper, effort)
+    else:
+        from .phases_device import decide_cells_on
+
+        found = decide_cells_on(recipe.device, recipe.network, lower, upper, effort)
     share = (time.perf_counter() - begun) / len(regions)
     drafts = (first_draft(recipe, found, at, region, share) for at, region in enumerate(regions))
     return [_finished(recipe, draft) for draft in drafts]

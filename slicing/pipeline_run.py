@@ -36,6 +36,9 @@ BATCHES = {False: 16, True: 4}
 """Cells that a worker is given together: some seconds of work, so that little is lost and the
 phases of all have something to share."""
 
+BATCH_ON_DEVICE = 8192
+"""The same where another device than the processor decides the phases of many cells at once."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
@@ -75,7 +78,8 @@ class Job:
         more, seconds = self.recipe.one_by_one, self.recipe.seconds
         if more:  # these steps watch the clock themselves
             seconds = 2.0 * seconds + GRACE
-        return Limits(batch=BATCHES[more], seconds=seconds)
+        on_cpu = self.recipe.device == "cpu"
+        return Limits(batch=BATCHES[more] if on_cpu else BATCH_ON_DEVICE, seconds=seconds)
 
     def asked(self) -> Index:
         """Return the cells of the shard that are to be worked on."""

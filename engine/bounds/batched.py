@@ -23,31 +23,10 @@ import torch
 from torch import Tensor
 
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT, gamma
-from .batched_grid import cut_off, rounded_lines
+from .batched_grid import cut_off
+from .batched_lines import Lines, above, below, lines
 from .device import Layer, Placed
 from .packed import LOWER, UPPER
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lines:
-    """Two lines that enclose each activation of a stage, and what following them costs.
-
-    Attributes:
-        up_slope, down_slope: ``(boxes, 1, size)``.
-        up_shift, down_shift: ``(boxes, size)``.
-        up, down: ``(boxes, size, 2)``: what a coefficient above 0, or below it, adds to a row's
-            constant and to its error.
-        up_gap, down_gap: ``(boxes, size)``: what the lines can be away from the activation.
-    """
-
-    up_slope: Tensor
-    down_slope: Tensor
-    up_shift: Tensor
-    down_shift: Tensor
-    up: Tensor
-    down: Tensor
-    up_gap: Tensor
-    down_gap: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,77 +157,25 @@ class Pass:
         sums.scatter_add_(1, at, part)
         self.share[rows.stage] = sums / (sums.sum(dim=2, keepdim=True) + UNDERFLOW)
 
+    def flat(self, last: int) -> tuple[Tensor, Tensor]:
+        """Return the bounds of the stages up to the last one done side by side.
+
+        Infinite behind it, and where numbers are too large; ``(boxes, neurons)`` each.
+        """
+        net, ends = self.net, []
+        for sides, start, end in (
+            (self.low, self.lower, -math.inf),
+            (self.high, self.upper, math.inf),
+        ):
+            parts: Mapping[int, Tensor] = {0: start, **sides}
+            rest = start.new_full((len(start), net.total - net.offset[last + 1]), end)
+            ends.append(torch.cat([*(parts[k] for k in range(last + 1)), rest], dim=1))
+        bad = ~self.sound[:, None]
+        bad = bad & (torch.arange(net.total, device=bad.device) >= net.inputs)
+        return torch.where(bad, -math.inf, ends[0]), torch.where(bad, math.inf, ends[1])
+
     def _sound(self, values: Tensor) -> Tensor:
         return torch.where(self.sound[:, None], values, 0.0)
-
-
-def above(values: Tensor) -> Tensor:
-    """Return each value moved one step of binary64 towards plus infinity."""
-    return torch.nextafter(values, torch.full_like(values, math.inf))
-
-
-def below(values: Tensor) -> Tensor:
-    """Return each value moved one step of binary64 towards minus infinity."""
-    return torch.nextafter(values, torch.full_like(values, -math.inf))
-
-
-def lines(layer: Layer, low: Tensor, high: Tensor, scale: Tensor) -> tuple[Lines, Tensor, Tensor]:
-    """Return the enclosing lines of a stage's activations, and the activations' bounds.
-
-    Args:
-        layer: the stage.
-        low: ``(boxes, size)`` proved lower bounds of the pre-activations, finite.
-        high: the same, upper bounds.
-        scale: ``(boxes, size)`` as `Pass` holds it.
-    """
-    size = 2.0 * scale + torch.maximum(-low, high)
-    if layer.grid is not None:
-        slopes, shifts, gaps, ends = rounded_lines(layer, low, high)
-        return _lines(layer, slopes, shifts, gaps, size), *ends
-    on = layer.identity | (layer.relu & (low >= 0.0))
-    free = layer.relu & ~on & (high > 0.0)
-    one, two = layer.slope * low, layer.slope * high
-    spare = (one.abs() + two.abs() + layer.intercept.abs()) * (4.0 * UNIT) + UNDERFLOW
-    least = torch.where(layer.linear, torch.minimum(one, two) + layer.intercept - spare, 0.0)
-    most = torch.where(layer.linear, torch.maximum(one, two) + layer.intercept + spare, 0.0)
-    exact = torch.where(on, 1.0, layer.slope)
-    steep = torch.where(free, high / torch.where(free, high - low, 1.0), exact)
-    height = torch.maximum(-steep * low, (1.0 - steep) * high) * (1.0 + 8.0 * UNIT) + UNDERFLOW
-    gap = torch.where(free, height, 0.0)
-    flat = torch.where(free, (high > -low).to(low.dtype), exact)
-    shift = layer.intercept.expand_as(low)
-    return (
-        _lines(
-            layer,
-            (steep, flat),
-            (shift + gap, shift),
-            (gap, torch.where(free, torch.minimum(-low, high), 0.0)),
-            size,
-        ),
-        torch.where(on, low, least),
-        torch.where(on | free, high, most),
-    )
-
-
-def _lines(
-    layer: Layer,
-    slopes: tuple[Tensor, Tensor],
-    shifts: tuple[Tensor, Tensor],
-    gaps: tuple[Tensor, Tensor],
-    size: Tensor,
-) -> Lines:
-    """Return lines from their slopes, shifts and gaps, the upper one first."""
-    up, down = (
-        torch.stack(
-            [
-                slope * layer.bias + shift,
-                sign * (slope.abs() * size + 2.0 * shift.abs() + UNDERFLOW),
-            ],
-            dim=2,
-        )
-        for slope, shift, sign in zip(slopes, shifts, (1.0, -1.0), strict=True)
-    )
-    return Lines(slopes[0][:, None], slopes[1][:, None], *shifts, up, down, *gaps)
 
 
 def listed(mask: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -391,7 +318,7 @@ def bound_batch(
                 done.blame_inputs(rows)
         if k < last:
             done.relax(k)
-    return Bounded(*_flat(done, last), tuple(found))
+    return Bounded(*done.flat(last), tuple(found))
 
 
 def _wanted(done: Pass, k: int, asked: Tensor | None, *, final: bool) -> Tensor:
@@ -406,20 +333,3 @@ def _wanted(done: Pass, k: int, asked: Tensor | None, *, final: bool) -> Tensor:
         some = done.unstable(k)
         upper, lower = upper | some, lower | some
     return torch.cat([upper, lower], dim=1)
-
-
-def _flat(done: Pass, last: int) -> tuple[Tensor, Tensor]:
-    """Return the bounds of all stages side by side."""
-    net, boxes = done.net, len(done.lower)
-    ends = []
-    for sides, start, end in (
-        (done.low, done.lower, -math.inf),
-        (done.high, done.upper, math.inf),
-    ):
-        parts: Mapping[int, Tensor] = {0: start, **sides}
-        rest = net.total - net.offset[last + 1]
-        left = torch.full((boxes, rest), end, dtype=start.dtype, device=start.device)
-        ends.append(torch.cat([*(parts[k] for k in range(last + 1)), left], dim=1))
-    bad = ~done.sound[:, None]
-    bad = bad & (torch.arange(net.total, device=bad.device) >= net.inputs)
-    return torch.where(bad, -math.inf, ends[0]), torch.where(bad, math.inf, ends[1])

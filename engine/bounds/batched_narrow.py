@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..rounding import SLACK, UNDERFLOW
-from .batched import Bounded, Rows, above, below, listed
+from .batched import Bounded, Rows, listed
+from .batched_lines import above, below
 from .device import Placed
 from .packed import LOWER, UPPER
 

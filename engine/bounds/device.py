@@ -31,8 +31,9 @@ ENTRIES: Final = 50_000_000
 MEMORY_SHARE: Final = 0.5
 """Part of a device's free memory that one batch may fill; the rest is for what outlives it."""
 
-CACHE: Final = 2.0**22
-"""Bytes of a batch's work arrays on a processor, so that they stay in its caches."""
+CACHE: Final = 2.0**24
+"""Bytes of a batch's work arrays on a processor, if every row is open: large enough that the calls
+themselves cost little, small enough that what is open stays in its caches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,10 +128,13 @@ class Placed:
         Args:
             held: float64 numbers a box that the caller keeps beside the work arrays.
         """
-        most = max(2 * layer.size for layer in self.layers)
-        numbers = 6 * most * self.widest + 24 * self.total + held
+        rows = 2 * self.widest
+        return min(2**18, self.fitting(6 * rows * self.widest + 24 * self.total + held))
+
+    def fitting(self, numbers: int) -> int:
+        """Return how many work arrays of so many float64 numbers a batch may hold."""
         room = CACHE if self.device.type == "cpu" else MEMORY_SHARE * free_bytes(self.device)
-        return max(1, min(2**18, int(room / (8 * numbers))))
+        return max(1, int(room / (8 * numbers)))
 
     def flat(self, stage: int) -> slice:
         """Return where a stage's neurons are in flat vectors."""

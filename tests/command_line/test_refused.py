@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from calls import REGION, call, recorded, refused, tiny
+from calls import REGION, refused, tiny
 
 import secateur
 from secateur.engine.formats import load, save
@@ -209,20 +209,3 @@ def test_the_public_bounds_refuse_unknown_names(net):
     for options in ({"method": "guess"}, {"solver": "abacus"}):
         with pytest.raises(ValueError, match="unknown"):
             secateur.bounds(network, region, **options)
-
-
-def test_cuda_is_refused_where_there_is_none(net, tmp_path, capsys, monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    said = refused(capsys, tmp_path, "info", net, "--device", "cuda")
-    assert "sees no CUDA device" in said
-
-
-def test_cuda_says_that_it_is_not_used_yet(net, tmp_path, capsys, monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert call("info", net, "--device", "cuda", "--json", tmp_path / "r.json") == 0
-    assert "runs on the CPU so far" in capsys.readouterr().err
-    assert recorded(tmp_path / "r.json")["device"] == "cpu"
