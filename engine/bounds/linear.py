@@ -199,6 +199,9 @@ def linear(
 ) -> dict[str, Interval]:
     """Return bounds of every node's value, those of pre-activations and outputs by linear bounds.
 
+    Slopes are optimised by compiled loops where all targets are asked for and the network's
+    matrices are small enough to be dense, else by `by_arrays`.
+
     Args:
         network: the network.
         lower: ``(boxes, inputs)`` float64, closed, finite.
@@ -210,6 +213,24 @@ def linear(
     Returns:
         Bounds by node name, ``(boxes, size)`` each, rounded outward.
     """
+    if steps and nodes is None:
+        from .optimised import fits, optimised  # compiled code is loaded where it is needed
+
+        if fits(network):
+            return optimised(network, lower, upper, steps, known or {})
+    return by_arrays(network, lower, upper, steps=steps, known=known, nodes=nodes)
+
+
+def by_arrays(
+    network: Network,
+    lower: Array,
+    upper: Array,
+    *,
+    steps: int = 0,
+    known: Bounds | None = None,
+    nodes: frozenset[str] | None = None,
+) -> dict[str, Interval]:
+    """Return what `linear` does by arrays alone: any network, and the reference of the loops."""
     targets = nodes or frozenset(node.sources[0] for node in network.piecewise) | {network.output}
     found: dict[str, Interval] = {} if known is None else dict(known)
     bounds = interval(network, lower, upper, found)
