@@ -22,7 +22,8 @@ from .climb import (
     forth,
 )
 from .compiled import njit
-from .substitute import DS
+from .lanes import LINE
+from .substitute import DOWN
 
 FAR, NEAR = 0.4, 0.03
 """Length of the first and of the last step; slopes have no unit and lie in [0, 1]."""
@@ -34,14 +35,14 @@ SURE = 1e-5
 @njit(cache=True, nogil=True)
 def _begin(net, k, rows, signs, width, work):
     """Fill in the rows of stage k, their first slopes and moments of 0."""
-    live_count, room, table, start = work.live_count, work.climbing, work.table, work.start
+    live_count, room, lines, start = work.live_count, work.climbing, work.lines, work.start
     count = rows.shape[0]
     most = room.shape[1] // net.offset[-1]
     for s in range(1, k):
         first = most * net.offset[s]
         for j in range(live_count[s]):
             here = slice(first + j * width, first + (j + 1) * width)
-            room[SLOPE][here] = room[CHOSEN][here] = table[DS, net.offset[s] + j]
+            room[SLOPE][here] = room[CHOSEN][here] = lines[(net.offset[s] + j) * LINE + DOWN]
             room[FIRST][here] = room[SECOND][here] = ZERO
     taken = 0
     for e in range(net.edge_first[k], net.edge_first[k + 1]):

@@ -20,8 +20,8 @@ import numpy as np
 from .compiled import njit
 
 # Rows of the lines in binary32, one column a live neuron.
-STEEP, HEIGHT = 0, 1  # slope and shift of the upper line
-DOWN, DEPTH = 2, 3  # slope, where it is not free, and shift of the lower line
+STEEP, HEIGHT = 0, 1  # slope of the upper line; its shift with the bias on it
+DOWN, DEPTH = 2, 3  # the same of the lower line, where its slope is not free
 OFFSET = 4  # the bias
 FREE = 5  # above 0 where the lower slope is free in [0, 1]
 LINES = 6  # number of rows
@@ -59,21 +59,20 @@ def _relax(work, slope, line, begin, relaxed, bounds):
     for j in range(work.shape[0]):
         steep, height = line[STEEP, begin + j], line[HEIGHT, begin + j]
         down, depth = line[DOWN, begin + j], line[DEPTH, begin + j]
-        offset = line[OFFSET, begin + j]
         if line[FREE, begin + j] > ZERO:
+            offset = line[OFFSET, begin + j]
             for r in range(work.shape[1]):
                 a = work[j, r]
                 plus = a if a > ZERO else ZERO
-                c = plus * steep + (a - plus) * slope[j, r]
-                relaxed[j, r] = c
-                bounds[r] += plus * height + c * offset
+                below = (a - plus) * slope[j, r]
+                relaxed[j, r] = plus * steep + below
+                bounds[r] += plus * height + below * offset
         else:
             for r in range(work.shape[1]):
                 a = work[j, r]
                 plus = a if a > ZERO else ZERO
-                c = plus * steep + (a - plus) * down
-                relaxed[j, r] = c
-                bounds[r] += plus * height + (a - plus) * depth + c * offset
+                relaxed[j, r] = plus * steep + (a - plus) * down
+                bounds[r] += plus * height + (a - plus) * depth
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
@@ -105,22 +104,23 @@ def _move(value, work, slope, first, second, line, begin, rate, fading):
     for j in range(value.shape[0]):
         steep, height = line[STEEP, begin + j], line[HEIGHT, begin + j]
         down, depth = line[DOWN, begin + j], line[DEPTH, begin + j]
-        offset = line[OFFSET, begin + j]
         if line[FREE, begin + j] > ZERO:
+            offset = line[OFFSET, begin + j]
             for r in range(value.shape[1]):
                 push = (value[j, r] + offset) * (work[j, r] if work[j, r] < ZERO else ZERO)
                 first[j, r] = KEEP_FIRST * first[j, r] + (ONE - KEEP_FIRST) * push
                 second[j, r] = KEEP_SECOND * second[j, r] + (ONE - KEEP_SECOND) * push * push
             for r in range(value.shape[1]):
-                z = value[j, r] + offset
-                value[j, r] = steep * z + height if work[j, r] >= ZERO else slope[j, r] * z
+                z = value[j, r]
+                below = slope[j, r] * (z + offset)
+                value[j, r] = steep * z + height if work[j, r] >= ZERO else below
             for r in range(value.shape[1]):
                 new = slope[j, r] - rate * first[j, r] / (np.sqrt(second[j, r] * fading) + TINY)
                 new = new if new > ZERO else ZERO
                 slope[j, r] = new if new < ONE else ONE
         else:
             for r in range(value.shape[1]):
-                z = value[j, r] + offset
+                z = value[j, r]
                 value[j, r] = steep * z + height if work[j, r] >= ZERO else down * z + depth
 
 

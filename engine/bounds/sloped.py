@@ -10,11 +10,12 @@ import numpy as np
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .climb import FREE
 from .compiled import njit
-from .substitute import BIAS, DM, DS, DT, SIZE, UM, US, UT
+from .lanes import LINE
+from .substitute import DOWN, UP
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
-def _relax(row, slope, free, table, begin):
+def _relax(row, slope, free, lines, bias, size, begin):
     """Replace coefficients of activations by those of pre-activations, in place.
 
     Where the slope is free the row's own is taken: any number in [0, 1] is sound, and no other.
@@ -25,14 +26,15 @@ def _relax(row, slope, free, table, begin):
     shift, error = 0.0, 0.0
     for j in range(row.shape[0]):
         at = begin + j
-        own = min(max(np.float64(slope[j]), 0.0), 1.0)
-        lower = own if free[at] > 0.0 else table[DS, at]
+        up, down = at * LINE + UP, at * LINE + DOWN
+        lower, low_shift, charge = lines[down], lines[down + 1], lines[down + 2]
+        if free[at] > 0.0:
+            lower = min(max(np.float64(slope[j]), 0.0), 1.0)
+            low_shift, charge = lower * bias[at], lower * size[at] + UNDERFLOW
         plus, minus = max(row[j], 0.0), min(row[j], 0.0)
-        c = plus * table[US, at] + minus * lower
-        shift += plus * table[UT, at] + minus * table[DT, at] + c * table[BIAS, at]
-        error += plus * table[UM, at] - minus * table[DM, at] + abs(c) * table[SIZE, at]
-        error += (plus - minus) * UNDERFLOW  # infinite where a coefficient is
-        row[j] = c
+        row[j] = plus * lines[up] + minus * lower
+        shift += plus * lines[up + 1] + minus * low_shift
+        error += plus * lines[up + 2] - minus * charge
     return shift, error
 
 
@@ -65,7 +67,7 @@ def substitute_sloped(net, k, rows, signs, work, box_low, box_high, bounds):
         box_high: `(inputs,)`.
         bounds: `(rows,)` lowered to the upper bounds found, rounded outward.
     """
-    row, spare, packed = work.room[0], work.room[1], work.packed
+    row, spare, packed = work.rows[0], work.rows[1], work.packed
     live, live_count = work.live, work.live_count
     inputs, count = net.sizes[0], rows.shape[0]
     most = row.shape[0] // net.offset[-1]
@@ -83,7 +85,15 @@ def substitute_sloped(net, k, rows, signs, work, box_low, box_high, bounds):
             continue
         for r in range(count):
             own = slice(first + r * columns, first + (r + 1) * columns)
-            shift, charge = _relax(row[own], work.chosen[own], work.line[FREE], work.table, begin)
+            shift, charge = _relax(
+                row[own],
+                work.chosen[own],
+                work.line[FREE],
+                work.lines,
+                work.bias,
+                work.size,
+                begin,
+            )
             constant[r] += shift
             error[r] += charge
         block = row[first : first + count * columns].reshape(count, columns)

@@ -15,10 +15,12 @@ from ..rounding import LARGEST
 from .ascent import climb
 from .climb import DEPTH, DOWN, FREE, HEIGHT, OFFSET, STEEP
 from .compiled import njit
-from .kernels import activate, gather, interval_stage
+from .kernels import activate, drop_dead, gather, interval_stage
+from .lanes import LINE
 from .packed import LOWER, UPPER
 from .sloped import substitute_sloped
-from .substitute import BIAS, DS, DT, US, UT, substitute
+from .substitute import DOWN as DOWN_LINE
+from .substitute import UP, put_inputs, substitute
 from .working import ROWS, working
 
 _RELU = int(State.RELU)
@@ -26,13 +28,19 @@ _RELU = int(State.RELU)
 
 @njit(cache=True, nogil=True)
 def _narrow(net, k, low, high, work):
-    """Copy the lines of stage k's live neurons to binary32; note whose lower slope is free."""
-    begin, table, line = net.offset[k], work.table, work.line
+    """Copy stage k's matrices and lines to binary32; note whose lower slope is free."""
+    for e in range(net.edge_first[k], net.edge_first[k + 1]):
+        first = net.edge_start[e]
+        end = first + work.live_count[k] * work.live_count[net.edge_source[e]]
+        work.narrow[first:end] = work.packed[first:end]
+    begin, line = net.offset[k], work.line
     for at in range(begin, begin + work.live_count[k]):
         n = begin + work.live[at]
-        line[STEEP, at], line[HEIGHT, at] = table[US, at], table[UT, at]
-        line[DOWN, at], line[DEPTH, at] = table[DS, at], table[DT, at]
-        line[OFFSET, at] = table[BIAS, at]
+        up, down = at * LINE + UP, at * LINE + DOWN_LINE
+        line[STEEP, at], line[HEIGHT, at] = work.lines[up], work.lines[up + 1]
+        line[DOWN, at], line[DEPTH, at] = work.lines[down], work.lines[down + 1]
+        line[OFFSET, at], work.bias[at] = net.bias[n], net.bias[n]
+        work.size[at] = 2.0 * work.scale[n] + max(-low[n], high[n])
         free = net.state[n] == _RELU and net.step[n] == 0.0 and low[n] < 0.0 and high[n] > 0.0
         line[FREE, at] = 1.0 if free else 0.0
 
@@ -68,7 +76,7 @@ def _last(net, wish):
 
 
 @njit(cache=True, nogil=True)
-def _fixed(net, k, rows, signs, work, below, above, low, high):
+def _fixed(net, k, rows, signs, work, low, high):
     """Bound rows of stage k with the slopes that all rows share, and take the bounds over."""
     count = rows.shape[0]
     bounds, slopes = np.empty(count), np.empty((count, net.sizes[0]))
@@ -80,18 +88,18 @@ def _fixed(net, k, rows, signs, work, below, above, low, high):
         signs,
         count,
         work.scale,
-        work.table,
+        work.lines,
         work.live,
         work.live_count,
         work.packed,
-        below,
-        above,
         work.room,
+        work.used,
         bounds,
         slopes,
         none,
-        none,
+        none[0],
         False,
+        none[0],
     )
     _taken(net, k, low, high, work.live, rows, signs, bounds)
 
@@ -116,9 +124,9 @@ def _taken(net, k, low, high, live, rows, signs, bounds):
     for r in range(rows.shape[0]):
         n = begin + live[begin + rows[r]]
         if signs[r] > 0.0:
-            high[n] = min(high[n], bounds[r])
+            high[n] = bounds[r] if bounds[r] < high[n] else high[n]  # never NaN
         else:
-            low[n] = max(low[n], -bounds[r])
+            low[n] = -bounds[r] if -bounds[r] > low[n] else low[n]
 
 
 @njit(cache=True, nogil=True)
@@ -139,10 +147,6 @@ def _intervals(net, k, work, post_low, post_high, low, high):
         work.sums,
         work.middle,
     )
-    for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        first = net.edge_start[e]
-        end = first + work.live_count[k] * work.live_count[net.edge_source[e]]
-        work.narrow[first:end] = work.packed[first:end]
     return largest < LARGEST
 
 
@@ -176,6 +180,7 @@ def optimise_boxes(net, box_low, box_high, low, high, wish, steps, whole):
         work.box[0], work.box[1] = below, above
         lows[:inputs], highs[:inputs] = below, above
         post_low[:inputs], post_high[:inputs] = below, above
+        put_inputs(work.lines, below, above)
         work.live[:inputs] = np.arange(inputs)
         work.live_count[0] = inputs
         for k in range(1, last + 1):
@@ -185,7 +190,7 @@ def optimise_boxes(net, box_low, box_high, low, high, wish, steps, whole):
             count = _asked(net, k, last, every, wish[box], lows, highs, work, rows, signs)
             for first in range(0, count, ROWS):
                 some = slice(first, min(count, first + ROWS))
-                _fixed(net, k, rows[some], signs[some], work, below, above, lows, highs)
+                _fixed(net, k, rows[some], signs[some], work, lows, highs)
             all_steps = whole or (every and k == last)
             if not all_steps:
                 count = _asked(net, k, last, every, wish[box], lows, highs, work, rows, signs)
@@ -206,6 +211,7 @@ def optimise_boxes(net, box_low, box_high, low, high, wish, steps, whole):
                 )
             if k == last:
                 break
+            drop_dead(net, k, highs, work.live, work.live_count, work.packed, rows, 0)
             activate(
                 net,
                 k,
@@ -216,6 +222,6 @@ def optimise_boxes(net, box_low, box_high, low, high, wish, steps, whole):
                 post_high,
                 work.live,
                 work.live_count,
-                work.table,
+                work.lines,
             )
             _narrow(net, k, lows, highs, work)

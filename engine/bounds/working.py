@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .climb import LINES, ROOM
 from .compiled import njit
-from .substitute import TABLE
+from .lanes import LINE
+from .substitute import room_for
 
 ROWS = 128
 """Rows that climb together, a multiple of `climb.ALIGN`; their blocks of a small network fit the
@@ -25,11 +26,14 @@ class Working(NamedTuple):
 
     Attributes:
         packed, narrow: the matrices on live rows and columns, in binary64 and binary32.
-        table, line: the lines of live neurons, in binary64 and binary32.
+        lines: the lines of live neurons, as `substitute` takes them.
+        line: the same in binary32, as `climb.py` takes them.
+        bias, size: of live neurons, as `put_line` takes them.
         scale: `(neurons,)` magnitudes as `interval_stage` gives them.
         live, live_count: neurons that may be live, stage by stage, and their number.
         box: `(2, inputs)` in binary32.
-        room: `(3, ROWS * neurons)` coefficients in binary64, products, gaps.
+        room, used: as `substitute` takes them.
+        rows: `(2, ROWS * neurons)` coefficients in binary64 and a product.
         climbing: `(ROOM, ROWS * neurons)` blocks of rows that climb.
         chosen: `(ROWS * neurons,)` lower slopes, a block `(rows, live neurons)` for each stage.
         start: the rows that climb, where they begin.
@@ -38,13 +42,17 @@ class Working(NamedTuple):
 
     packed: Array
     narrow: Single
-    table: Array
+    lines: Array
     line: Single
+    bias: Array
+    size: Array
     scale: Array
     live: Integers
     live_count: Integers
     box: Single
     room: Array
+    used: NDArray[np.uint8]
+    rows: Array
     climbing: Single
     chosen: Single
     start: Single
@@ -64,13 +72,17 @@ def working(net):
     return Working(
         np.empty(net.weight.shape[0]),
         np.empty(net.weight.shape[0], np.float32),
-        np.zeros((TABLE, total)),
+        np.zeros(total * LINE),
         np.zeros((LINES, total), np.float32),
+        np.zeros(total),
+        np.zeros(total),
         np.zeros(total),
         np.zeros(total, np.int64),
         np.zeros(net.sizes.shape[0], np.int64),
         np.zeros((2, net.sizes[0]), np.float32),
-        np.empty((3, ROWS * total)),
+        room_for(net),
+        np.zeros(net.sizes.shape[0], np.uint8),
+        np.empty((2, ROWS * total)),
         np.empty((ROOM, ROWS * total), np.float32),
         np.empty(ROWS * total, np.float32),
         np.empty(ROWS * reads, np.float32),
