@@ -1,13 +1,17 @@
 """A question asked of a solver's integer search, all alternatives of a box in one program.
 
 What the solver says is not a proof. A point it gives is replayed in rationals; where it says that
-there is none, the alternatives are proved again by branching over phases, unless the caller takes
-the solver's word, and then the decision says so.
+there is none, the alternatives are proved by branching over phases, which begins before it is
+asked: most questions are proved sooner than the solver answers. Only a caller who takes the
+solver's word asks it first, and then the decision says so.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +29,13 @@ from .solvers.base import ACCEPTED
 from .tie import extended, tied
 from .verdict import Method, Proved
 
+TARGET: Final = 2 * ACCEPTED
+"""Excess at which the solver stops: past 0 by what is accepted of its points, so that a stop
+decides."""
+
+FIRST: Final = 256
+"""Programs for each alternative in the search over phases before the solver's integer search."""
+
 
 def decide_by_milp(
     question: Question,
@@ -35,7 +46,7 @@ def decide_by_milp(
     slopes: int = SLOPES,
     trust: bool = False,
 ) -> Decision:
-    """Return whether any input meets an alternative of the question, by integer programs first.
+    """Return whether any input meets an alternative of the question, by programs.
 
     Args:
         question: what is asked.
@@ -54,7 +65,17 @@ def decide_by_milp(
     """
     work = Phased(question, effort or Effort(), which, ties, slopes)
     work.bound()
-    excluded = _excluded(work) if work.witness is None else []
+    work.attack()
+    if trust:
+        work.divide(2)
+    else:
+        # What the solver excludes would have to be proved so again: it comes where that is hard.
+        began = time.monotonic()
+        work.run(FIRST)
+        seconds = time.monotonic() - began
+    if work.witness is not None or not work.open:
+        return work.decision()
+    excluded = _excluded(work, math.inf if trust else seconds)
     if work.witness is not None:
         return work.decision()
     if trust and excluded and set(work.open) <= set(excluded):
@@ -62,8 +83,13 @@ def decide_by_milp(
     return work.run()
 
 
-def _excluded(work: Phased) -> list[int]:
-    """Return the alternatives that the solver says no input meets; keep a witness if it has one."""
+def _excluded(work: Phased, seconds: float) -> list[int]:
+    """Return the alternatives that the solver says no input meets; keep a witness if it has one.
+
+    Args:
+        work: the question so far.
+        seconds: for each box, at most.
+    """
     groups: dict[object, list[int]] = {}
     for place in work.open:
         case = work.question.alternatives[place]
@@ -75,14 +101,14 @@ def _excluded(work: Phased) -> list[int]:
         if work.effort.left <= 0 or work.witness is not None:
             break
         try:
-            if _asked(work, places):
+            if _asked(work, places, seconds):
                 found += places
         except SolverError:
             continue  # what the integer search cannot do, the search over phases may still
     return found
 
 
-def _asked(work: Phased, places: list[int]) -> bool:
+def _asked(work: Phased, places: list[int], seconds: float) -> bool:
     """Return whether the solver says that no input meets any of some alternatives of one box."""
     question, network = work.question, work.question.network
     region = question.alternatives[places[0]].region
@@ -99,7 +125,9 @@ def _asked(work: Phased, places: list[int]) -> bool:
     least = min(-float(high.max()) for high in above)
     most = max(-float(form.below(lower).max()) for form in forms)
     draft, first = Draft(), assembly.program.size
-    draft.columns(np.array([least]), np.array([most]))
+    # A limit of the margin is a cut-off that presolve and every node see.
+    cut = min(max(least, -TARGET), most)
+    draft.columns(np.array([cut]), np.array([most]))
     outputs, rows = assembly.values[network.output], list[Rows]()
     selectors = np.zeros(0, np.int32)
     if len(cases) > 1:
@@ -117,17 +145,22 @@ def _asked(work: Phased, places: list[int]) -> bool:
     program = extended(assembly.program, draft, rows)
     objective = np.zeros(program.size)
     objective[first] = -1.0
-    return _solved(work, places, forms, assembly.inputs, program.with_objective(objective))
+    program = program.with_objective(objective)
+    return _solved(work, places, forms, assembly.inputs, program, seconds)
 
 
 def _solved(
-    work: Phased, places: list[int], forms: list[Forms], inputs: Index, program: Program
+    work: Phased,
+    places: list[int],
+    forms: list[Forms],
+    inputs: Index,
+    program: Program,
+    seconds: float,
 ) -> bool:
     """Return whether the solver's bound excludes all cases; replay the point it gives."""
     effort, region = work.effort, work.question.alternatives[places[0]].region
-    # Past the target by what is accepted of a solver's point, so that a stop decides.
-    target = 2 * ACCEPTED
-    options = Options(max(effort.left, 0.0), effort.threads, effort.seed, target)
+    limit = max(min(effort.left, seconds), 0.0)
+    options = Options(limit, effort.threads, effort.seed, TARGET)
     outcome = effort.solver.solve(program, options)
     work.programs += 1
     if outcome.primal is not None:

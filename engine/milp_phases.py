@@ -2,13 +2,15 @@
 
 Alternative by alternative: linear bounds of the rows, then a search over the phases of unstable
 neurons. Leaves are bounded by multipliers, many at once; what those cannot settle has a linear
-program, and so has every leaf where ties are given. A program's bounds are rebuilt from duals,
-empty leaves proved by Farkas rays, counterexamples replayed in rationals. Networks with many
-inputs, where boxes are not worth bisecting, are decided so.
+program, and so has every leaf where ties are given or inputs are few. A program's bounds are
+rebuilt from duals, empty leaves proved by Farkas rays, counterexamples replayed in rationals.
+Networks with many inputs, where boxes are not worth bisecting, are decided so.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,9 +24,11 @@ from .bounds.leaves import Leaves
 from .bounds.linear import linear
 from .bounds.multipliers import Spread
 from .bounds.neuron import Effort
+from .bounds.parted import divisible, parted
 from .bounds.phases import Tree
 from .bounds.rational import rational_bound
 from .errors import SolverError
+from .falsify import Margins, falsify
 from .milp_case import Candidates, CaseModel, Forms, program_of
 from .question import Alternative, Question
 from .region import Region
@@ -39,6 +43,13 @@ Ties = Callable[[Region], Sequence[Tie]]
 ROUNDS: Final = (1, 32, 256, 2048, 16_384)
 """Programs or leaves up to which each open alternative is searched, round after round, so that one
 that is easily refuted does not wait for a hard one."""
+
+PARTS: Final = {32: 2, 256: 4}
+"""In which rounds the bounds of a region are taken anew from its parts, and in how many each input
+is cut then. A search that has begun is begun again: it is worth it where it is far from its end."""
+
+FEW: Final = 8
+"""Inputs with a width up to which leaves have programs: those are small then, and settle more."""
 
 KEPT: Final = 64
 """Most searches that are kept from round to round; beyond, each starts afresh."""
@@ -82,8 +93,9 @@ def decide_by_phases(
         which: the alternatives that are still open; all when absent.
         ties: proved differences of pre-activations, as tightening; asked once for a region.
         slopes: gradient steps on the linear bounds of each region.
-        by_programs: solve a program for every leaf, as is done where there are ties, instead of
-            bounding leaves by multipliers, which took 5 to 10 times longer.
+        by_programs: solve a program for every leaf, as is done where there are ties or few inputs,
+            instead of bounding leaves by multipliers; with many inputs that took 5 to 10 times
+            longer.
 
     Raises:
         InputError: ties that contradict the network, or are none of it.
@@ -121,15 +133,24 @@ class Phased:
         self._method, self._found = Method.INTERVAL, Method.SAMPLE
         self._ties, self._slopes, self._by_programs = ties, slopes, by_programs
         self._regions: dict[object, tuple[Bounds, Sequence[Tie]]] = {}
+        self._cuts: dict[object, int] = {}
         self._searches: dict[int, _Search] = {}
 
-    def run(self) -> Decision:
-        """Go through all steps and return the decision."""
+    def run(self, enough: float = math.inf) -> Decision:
+        """Go through all steps and return the decision.
+
+        Args:
+            enough: rounds of more programs or leaves than this are left out.
+        """
         if not self._regions:
             self.bound()
         for most in (*ROUNDS, self.effort.programs):
+            if most > enough:
+                break
             if not self.open or self.witness is not None:
                 break
+            if most in PARTS:
+                self.divide(PARTS[most])
             for place in list(self.open):
                 if self.effort.left <= 0 or self.witness is not None:
                     break
@@ -187,6 +208,7 @@ class Phased:
         if key not in self._regions:
             if len(self._regions) >= KEPT:
                 self._regions.clear()
+                self._cuts.clear()
             network, box = self.question.network, (region.lower[None], region.upper[None])
             # Past the range of floats bounds become infinite, which is said later.
             with np.errstate(over="ignore", invalid="ignore"):
@@ -198,6 +220,37 @@ class Phased:
             bounds = {name: (low[0], high[0]) for name, (low, high) in found.items()}
             self._regions[key] = bounds, () if self._ties is None else self._ties(region)
         return self._regions[key]
+
+    def divide(self, cuts: int) -> None:
+        """Tighten the bounds of the open alternatives' regions by their parts, once for `cuts`."""
+        network, changed = self.question.network, set()
+        for place in self.open:
+            region = self.question.alternatives[place].region
+            key, box = (region.exact_lower, region.exact_upper), (region.lower, region.upper)
+            if self.effort.left > 0 and divisible(network, *box, cuts):
+                bounds, ties = self.region(region)
+                if self._cuts.get(key, 1) < cuts and _finite(bounds):
+                    self._regions[key] = parted(network, *box, bounds, cuts), ties
+                    self._cuts[key] = cuts
+                    changed.add(key)
+            if key in changed:
+                self._searches.pop(place, None)
+
+    def attack(self) -> None:
+        """Look for a counterexample of every open alternative by gradient steps."""
+        question, rng = self.question, np.random.default_rng(self.effort.seed)
+        margins = Margins.of(question, question.alternatives)
+        for place in self.open:
+            case = question.alternatives[place]
+            if self.witness is not None or self.effort.left <= 0:
+                return
+            lattice = case.region.lattice(question.network.origin.dtype)
+            late = time.monotonic() + self.effort.left
+            with np.errstate(over="ignore", invalid="ignore"):
+                _, points, _ = falsify(question, margins, np.array([place]), lattice, rng, late)
+            candidates = Candidates(question, case, self.forms(case, self.region(case.region)[0]))
+            candidates.value(points[0])
+            self.refute(candidates, Method.ATTACK)
 
     def refute(self, candidates: Candidates, method: Method) -> bool:
         """Keep a witness if the candidates found one; return whether they did."""
@@ -226,7 +279,7 @@ class Phased:
     def _rational(self, case: Alternative, forms: Forms, bounds: Bounds, excess: Array) -> bool:
         """Return whether rational bounds settle a case that misses its goal by rounding alone."""
         network = self.question.network
-        if not all(np.isfinite(side).all() for pair in bounds.values() for side in pair):
+        if not _finite(bounds):
             return False
         batch = {name: (low[None], high[None]) for name, (low, high) in bounds.items()}
         for at in np.flatnonzero(excess >= -NEAR_ZERO).tolist():
@@ -264,7 +317,7 @@ class Phased:
             SolverError: a bound is not finite, or the solver refuses the program.
         """
         bounds, ties = self.region(case.region)
-        if not all(np.isfinite(side).all() for pair in bounds.values() for side in pair):
+        if not _finite(bounds):
             raise SolverError("the network's values are too large to be bounded")
         network, forms = self.question.network, self.forms(case, bounds)
         assembly, margin = program_of(self.question, case, forms, bounds, ties)
@@ -281,12 +334,17 @@ class Phased:
 
         leaves = Leaves(network, *box, bounds, unstable, target, judge)
         least = float(forms.below(bounds[target][0]).max())
-        if self._by_programs or ties or not unstable.node:
+        few = int((box[0] < box[1]).sum()) <= FEW
+        if self._by_programs or few or ties or not unstable.node:
             tree = Tree(model(), least, leaves)
             return _Search(candidates, model, leaves, least, forms.goal, trees=[tree])
         count, attempt = len(unstable.node), candidates.attempt
         spread = Spread(network, *box, target, forms.aim, leaves, count, attempt)
         return _Search(candidates, model, leaves, least, forms.goal, spread)
+
+
+def _finite(bounds: Bounds) -> bool:
+    return all(np.isfinite(side).all() for pair in bounds.values() for side in pair)
 
 
 @dataclass(slots=True)
