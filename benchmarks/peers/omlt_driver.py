@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -22,13 +23,14 @@ from omlt.neuralnet.layers.full_space import full_space_dense_layer
 from pyomo.contrib.appsi.solvers import Highs
 
 
-def program(held, given):
+def program(held: dict[str, Any], given: bool) -> Any:
     """Return the program of a question; z is to be made as large as possible."""
     sides = zip(held["lower"].tolist(), held["upper"].tolist(), strict=True)
     network = NetworkDefinition(scaled_input_bounds=dict(enumerate(sides)))
     before = InputLayer([held["lower"].size])
     network.add_layer(before)
-    depth, limits = int(held["layers"]), {}
+    depth = int(held["layers"])
+    limits: dict[int, tuple[list[float], list[float]]] = {}
     for at in range(depth):
         weight, bias = held[f"weight{at}"], held[f"bias{at}"]
         what = "linear" if at == depth - 1 else "relu"
@@ -40,7 +42,7 @@ def program(held, given):
         limits[id(layer)] = held[f"low{at}"].tolist(), held[f"high{at}"].tolist()
         before = layer
 
-    def bounded(net_block, net, layer_block, layer):
+    def bounded(net_block: Any, net: Any, layer_block: Any, layer: Any) -> None:
         full_space_dense_layer(net_block, net, layer_block, layer)
         for place, low, high in zip(layer.output_indexes, *limits[id(layer)], strict=True):
             z = layer_block.zhat[place]
@@ -58,9 +60,10 @@ def program(held, given):
     return model
 
 
-def answer(asked, given):
+def answer(asked: dict[str, Any], given: bool) -> dict[str, Any]:
     """Return what became of one question."""
-    held = np.load(asked["file"])
+    with np.load(asked["file"]) as file:
+        held = dict(file)
     began, spent = time.perf_counter(), time.process_time()
     model = program(held, given)
     built = time.perf_counter()
@@ -69,14 +72,13 @@ def answer(asked, given):
     solver.config.load_solution = False
     solver.highs_options["threads"] = 1
     found = solver.solve(model)
-    point, value = [], found.best_feasible_objective
-    if value is not None:
+    point: list[float] = []
+    if found.best_feasible_objective is not None:
         found.solution_loader.load_vars()
         point = [pyo.value(model.net.inputs[at]) for at in range(held["lower"].size)]
     ended = time.perf_counter()
     return {
         "bound": found.best_objective_bound,
-        "value": value,
         "point": point,
         "note": found.termination_condition.name,
         "build": built - began,
@@ -85,7 +87,7 @@ def answer(asked, given):
     }
 
 
-def main():
+def main() -> None:
     """Answer until there is nothing more asked."""
     given = "--bounds" in sys.argv
     # It warns of the value 0 that OMLT gives an input whose box is elsewhere.
