@@ -18,6 +18,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "device_bounds",
+        "bounds and phases of 128 cells in batches by torch, beside the compiled loops",
+        ("--device", "cpu", "--net", "1_1", "--cells", "128", *SEEDED),
+        ("--cells", "3", "--boxes", "3", "--check", "2", "--rounds", "1"),
+        needs=ACAS,
+    ),
+    Table(
         "memory",
         "how much memory searches hold: a million boxes bounded, a million that wait at once",
         ("--boxes", "1000000"),

@@ -148,10 +148,10 @@ class _Work:
     ) -> None:
         """Do some work on cells, some together, until all is done or it is late."""
         start, cpu, done = time.monotonic(), time.process_time(), 0
-        for start in range(0, len(cells), together):
+        for at in range(0, len(cells), together):
             if self.late():
                 break
-            some = cells[start : start + together]
+            some = cells[at : at + together]
             work(some)
             done += len(some)
             if self.progress is not None:

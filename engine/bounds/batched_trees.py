@@ -12,7 +12,7 @@ each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -241,14 +241,12 @@ def _tallied(level: Level, active: Tensor, only: Tensor | None) -> Tensor:
     return tally
 
 
-def _counted(level: Level, active: Tensor, only: Tensor | None) -> list[tuple[Tensor, Tensor]]:
-    """Return the open questions ``(boxes, questions)`` of boxes, part by part, with their cells."""
-    out = []
+def _counted(level: Level, active: Tensor, only: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the open questions ``(boxes, questions)`` of boxes, part by part, with their cells."""
     for start in range(0, len(level), COUNTED):
         here = slice(start, start + COUNTED)
         cell = level.cell[here]
         bits = level.open[here] & active[cell]
         if only is not None:
             bits = torch.where(only[here, None], bits, 0)
-        out.append((cell, torch.cat([bits & UPPER > 0, bits & LOWER > 0], dim=1)))
-    return out
+        yield cell, torch.cat([bits & UPPER > 0, bits & LOWER > 0], dim=1)

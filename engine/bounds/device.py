@@ -242,15 +242,15 @@ def probe(device: torch.device) -> None:
             or a subnormal number is flushed to zero.
     """
     rng = np.random.default_rng(0)
-    rows, inner, columns = 24, 40, 24
+    rows, inner, columns = 1024, 64, 64  # about those of a batch of boxes
     left = rng.normal(size=(rows, inner)) * 2.0 ** rng.integers(-200, 200, (rows, inner))
     right = rng.normal(size=(inner, columns)) * 2.0 ** rng.integers(-100, 100, (inner, columns))
     left[:, 1], right[1] = -left[:, 0], right[0]  # the largest terms of many sums cancel
     a, b = (torch.from_numpy(part).to(device) for part in (left, right))
     both = ((a @ b).cpu().numpy(), torch.bmm(a[None], b[None])[0].cpu().numpy())
     sizes = np.abs(left) @ np.abs(right)
-    for r in range(0, rows, 5):
-        for c in range(0, columns, 5):
+    for r in range(0, rows, 170):
+        for c in range(0, columns, 11):
             pairs = zip(left[r], right[:, c], strict=True)
             exact = sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction(0))
             room = Fraction(float(gamma(inner) * sizes[r, c] * (1.0 + 1e-9)))
