@@ -136,6 +136,7 @@ def verify(
         Semantics, typer.Option(help="Arithmetic that is meant.")
     ] = Semantics.DECLARED,
     proof: words.Proof = None,
+    explain: words.Explained = False,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
@@ -144,7 +145,7 @@ def verify(
 ) -> int:
     """Decide a query by the VNN-LIB standard: sat, unsat, unknown or timed-out."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
-    options = options_of(json, timeout or None, seed, device, quiet)
+    options = options_of(json, timeout or None, seed, device, quiet, explain=explain)
     if timeout == 0:
         typer.echo("timed-out")
         return Exit.UNKNOWN
@@ -170,6 +171,7 @@ def compare(
     semantics: words.Meant = Arithmetic.REAL,
     workers: words.Workers = None,
     proof: words.Proof = None,
+    explain: words.Explained = False,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
@@ -178,7 +180,7 @@ def compare(
 ) -> int:
     """Enclose how far two networks are apart, or decide whether they agree."""
     began = context.obj if isinstance(context.obj, float) else time.monotonic()
-    options = options_of(json, timeout or None, seed, device, quiet)
+    options = options_of(json, timeout or None, seed, device, quiet, explain=explain)
     from .commands.compare import Order, run
 
     limit = math.inf if timeout is None else timeout
@@ -239,19 +241,18 @@ def simplify(
     quiet: words.Quiet = False,
 ) -> int:
     """Write the smaller network that may replace another one on a region, with a proof."""
-    options = options_of(json, timeout, seed, device, quiet)
+    options = options_of(json, timeout, seed, device, quiet, explain=explain)
     from .commands.aim import Wish, tolerance_of
     from .commands.simplify import Order, Spending, run, single
 
     wish = Wish(keep, tolerance_of(tolerance), tolerance_units or units, order, lines, until)
     spending, regions = Spending(effort, workers, explain), tuple(region or ())
     if batch is not None:
-        from .commands.batch import Batch, refuse_single
-        from .commands.batch import run as run_batch
+        from .commands import batch as several
 
-        refuse_single(net, regions, proof)
-        jobs = Batch(batch, output, wish, units, tolerance_units, spending, report)
-        return run_batch(jobs, options)
+        several.refuse_single(net, regions, proof)
+        jobs = several.Batch(batch, output, wish, units, tolerance_units, spending, report)
+        return several.run(jobs, options)
     return run(Order(*single(net, regions), output, wish, units, spending, report, proof), options)
 
 

@@ -150,10 +150,10 @@ def cells(boxes: int) -> dict[str, int]:
 
 JOBS: dict[str, Callable[[int], dict[str, int]]] = {
     "waiting": lambda boxes: waiting(property_two(), boxes),
-    "waiting, two networks": lambda boxes: waiting(pair(), boxes),
+    "waiting pair": lambda boxes: waiting(pair(), boxes),
     "neurons": neurons,
     "bounded": bounded,
-    "slice, cells in thousands": cells,
+    "slice": cells,
 }
 """What is measured, by name; a job takes the number of boxes and gives back what it did."""
 

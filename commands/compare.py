@@ -33,6 +33,7 @@ from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..engine.discrepancy import Discrepancy
+    from .explain import Explained
     from .proof import Made
 
 ROOM = Fraction(1, 2**20)
@@ -162,6 +163,7 @@ class Outcome:
         answer: to the claim.
         found: the enclosures, where these were asked for.
         made: the proof, where one was asked for and there is something to prove.
+        explained: why the work was done so, where that was asked for and there was a choice.
     """
 
     end: Exit = Exit.UNKNOWN
@@ -172,6 +174,7 @@ class Outcome:
     answer: Answer | None = None
     found: Discrepancy | None = None
     made: Made | None = None
+    explained: Explained | None = None
 
 
 def run(order: Order, options: Options) -> Exit:
@@ -194,9 +197,13 @@ def run(order: Order, options: Options) -> Exit:
 
     def told(outcome: Outcome) -> Exit:
         terminal = Terminal.of(options)
+        if options.explain:
+            outcome.explained = _explained(order, outcome)
         record = comparison_record(order, options, outcome)
         record["proof_file"] = None
         say(order, outcome, record, terminal)
+        if outcome.explained is not None:
+            outcome.explained.tell(terminal)
         if outcome.made is not None and order.proof is not None:
             from .proof import keep, words
 
@@ -218,6 +225,19 @@ def run(order: Order, options: Options) -> Exit:
     except KeyboardInterrupt:
         outcome.reason = "" if outcome.end in (Exit.DONE, Exit.REFUTED) else INTERRUPTED
     return told(outcome)
+
+
+def _explained(order: Order, outcome: Outcome) -> Explained | None:
+    """Return why the comparison was done as it was; None where nothing was to be chosen."""
+    from .explain import of_answer, of_networks, of_pair
+
+    if outcome.answer is not None:
+        return of_answer(outcome.answer)
+    if outcome.found is None or outcome.pair is None:
+        return None
+    workers = order.workers or min(32, cores())
+    figures = of_networks(outcome.pair.networks, outcome.pair.region, workers)
+    return of_pair(figures, outcome.found.boxes, outcome.found.seconds)
 
 
 def _work(order: Order, options: Options, outcome: Outcome) -> None:

@@ -53,6 +53,7 @@ def comparison_record(order: Order, options: Options, outcome: Outcome) -> Recor
         method=method.value if method else None,
         note=(answer.note or None) if answer else None,
         boxes=(answer or found).boxes if answer or found else 0,  # type: ignore[union-attr]
+        explain=outcome.explained.record() if outcome.explained else None,
         attained=number(answer.attained) if answer else None,
         reach=number(answer.reach) if answer else None,
         outputs=[{"index": index, **_span(span, where)} for index, span in enumerate(found.outputs)]

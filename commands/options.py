@@ -143,6 +143,7 @@ class Options:
         device: where to compute.
         quiet: print errors alone.
         command: the command line as it was typed.
+        explain: say why the work was done as it was, and what it was predicted to take.
     """
 
     json: Path | None = None
@@ -151,6 +152,7 @@ class Options:
     device: Device = Device.CPU
     quiet: bool = False
     command: str = "secateur"
+    explain: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers and the device."""

@@ -137,6 +137,7 @@ def run(order: Order, options: Options) -> Exit:
             )
         records.append(cut_record(cuts[-1]))
         tell(cuts[-1], records[-1], terminal)
+        records[-1]["explain"] = _explained(order, cuts[-1], region, options, terminal)
         records[-1]["proof_file"] = _proved(cuts[-1], proofs[index], options, began, terminal)
     record = envelope(
         "simplify",
@@ -153,6 +154,20 @@ def run(order: Order, options: Options) -> Exit:
         terminal.say(f"Report: {order.report}")
     write_record(record, options.json)
     return Exit.DONE
+
+
+def _explained(
+    order: Order, cut: Cut, region: Region, options: Options, terminal: Terminal
+) -> Record | None:
+    """Print why the phases of a region were looked for so, and return it for the record."""
+    if not options.explain:
+        return None
+    from .explain import of_region, of_steps
+
+    figures = of_region(cut.plan.phases.network, region, order.spending.workers or cores())
+    explained = of_steps(figures, cut.plan.phases.seconds, cut.plan.phases.boxes)
+    explained.tell(terminal)
+    return explained.record()
 
 
 def _effort(order: Order, options: Options, began: float, left: int) -> Effort:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..engine.errors import InputError
 from ..engine.formats import load
 from ..engine.formats.files import replace_with
+from ..engine.region import Region
 from ..slicing.database import is_begun
 from ..slicing.family_file import family_bytes
 from ..slicing.key import Shard
@@ -120,7 +121,17 @@ def run(order: Order, options: Options) -> Exit:
             workers=order.spend.crew if order.spend.ray is None else None,
             output=output,
         )
+    record["explain"] = None
     tell(record, terminal)
+    if options.explain and done:
+        from .explain import of_cells, of_region
+
+        cell = job.asked()[:1]
+        lower, upper = job.slices.boxes(cell)
+        figures = of_region(job.recipe.network, Region.box(lower[0], upper[0]), 1)
+        explained = of_cells(figures, done, record["step_seconds"].get("phases"))
+        explained.tell(terminal)
+        record["explain"] = explained.record()
     _say_end(order, options, meter, output, terminal)
     if order.report is not None:
         from ..report import write_slice_report

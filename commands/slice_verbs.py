@@ -45,6 +45,7 @@ def slice_(
     retry: slice_words.Retry = False,
     report: words.Page = None,
     proof: slice_words.Proofs = False,
+    explain: words.Explained = False,
     json: words.Json = None,
     timeout: words.Timeout = None,
     seed: words.Seed = 0,
@@ -52,7 +53,7 @@ def slice_(
     quiet: words.Quiet = False,
 ) -> int:
     """Write a family of smaller networks, one for each cell of a region; resumable."""
-    options = options_of(json, timeout, seed, device, quiet, cuda=True)
+    options = options_of(json, timeout, seed, device, quiet, cuda=True, explain=explain)
     from ..slicing.key import Shard
     from .aim import Wish, tolerance_of
     from .slice import Order, run

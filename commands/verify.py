@@ -29,6 +29,7 @@ from .settle import Settled, settle
 from .targets import PROOFS, STANDARD_OUTPUT, check_folder, check_targets
 
 if TYPE_CHECKING:
+    from .explain import Explained
     from .proof import Made
 
 RESERVE = 0.3
@@ -85,6 +86,7 @@ class Outcome:
         assigned: the counterexample.
         made: the proof, where one was asked for and there is something to prove.
         kept: what a record says of it.
+        explained: why the work was done so, where that was asked for and there was a choice.
     """
 
     word: str = "unknown"
@@ -96,6 +98,7 @@ class Outcome:
     assigned: Sequence[Assigned] = ()
     made: Made | None = None
     kept: Record | None = None
+    explained: Explained | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,6 +199,10 @@ def _told(order: Order, options: Options, outcome: Outcome) -> Exit:
         from .proof import keep
 
         outcome.kept = keep(outcome.made, order.proof)
+    if options.explain:
+        from .explain import of_answer
+
+        outcome.explained = of_answer(outcome.answer)
     _show(order, options, outcome)
     write_record(_record(order, options, outcome, end), options.json)
     return end
@@ -276,6 +283,10 @@ def _words(order: Order, outcome: Outcome) -> list[str]:
     if answer.note:
         words.append(answer.note[0].upper() + answer.note[1:] + ".")
     words.append(f"{answer.boxes} boxes, {seconds:.2f} s.")
+    if options.explain:
+        from .explain import NOTHING
+
+        words.append(NOTHING if outcome.explained is None else outcome.explained.text())
     if outcome.kept is not None:
         from .proof import words as of_proof
 
@@ -318,6 +329,7 @@ def _record(order: Order, options: Options, outcome: Outcome, end: Exit) -> Reco
         reason=outcome.reason or None,
         note=answer.note or None,
         boxes=answer.boxes,
+        explain=outcome.explained.record() if outcome.explained else None,
         proof_file=outcome.kept,
         attained=number(answer.attained),
         reach=number(answer.reach),

@@ -115,7 +115,16 @@ Until = Annotated[
     ),
 ]
 Explain = Annotated[
-    bool, typer.Option("--explain", help="Bound the outputs' error for argmin and argmax too.")
+    bool,
+    typer.Option(
+        "--explain",
+        help="Say what steps were predicted to take, and bound the outputs' error for argmin and "
+        "argmax too.",
+    ),
+]
+Explained = Annotated[
+    bool,
+    typer.Option("--explain", help="Say why the work was done so, predicted against actual."),
 ]
 Work = Annotated[Amount, typer.Option(help="Work to spend on a region.")]
 Workers = Annotated[
@@ -211,6 +220,7 @@ def options_of(
     quiet: bool,
     *,
     cuda: bool = False,
+    explain: bool = False,
 ) -> Options:
     """Return what every verb is told, with the command line as it was typed.
 
@@ -221,6 +231,7 @@ def options_of(
         device: the same.
         quiet: the same.
         cuda: whether the verb can compute on a CUDA device.
+        explain: see `Options`.
 
     Raises:
         InputError: a number out of its range, a device that is not there or that the verb has no
@@ -232,4 +243,4 @@ def options_of(
             "slice --stage phases, selfcompress and forget latent can use another"
         )
     typed = shlex.join(["secateur", *sys.argv[1:]])
-    return Options(json, timeout, seed, device, quiet, typed)
+    return Options(json, timeout, seed, device, quiet, typed, explain)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .cost import Choice
 from .verdict import Verdict
 
 INTERRUPTED: Final = "interrupted"
@@ -46,6 +47,8 @@ class Answer:
         attained: the largest margin ``limit - z`` met at a point, least over an alternative's
             atoms; -inf if none was looked at. Computed in float64, not replayed.
         reach: proved: no point has a margin above it; at most 0 where proved.
+        choice: which way went first and why; None where bounds alone, a point or no search at all
+            gave the answer, or where nothing was there to choose from.
     """
 
     verdict: Verdict
@@ -55,3 +58,4 @@ class Answer:
     note: str = ""
     attained: float = -math.inf
     reach: float = math.inf
+    choice: Choice | None = None

@@ -20,6 +20,7 @@ from .bounds.difference import PairRows, pack_pair, pair_rows
 from .bounds.packed import Packed, pack
 from .bounds.pairs_linear import bound_pairs_linear
 from .bounds.rows import bound_rows
+from .network import State
 from .question import Question
 from .stages import stages
 
@@ -58,6 +59,11 @@ class Bounder(Protocol):
         """Shape of what is known of the signs of pre-activations on a box."""
         ...
 
+    @property
+    def relus(self) -> NDArray[np.bool_]:
+        """Which of these signs decide a ReLU's phase; of the shape of `flags`."""
+        ...
+
     def bound(
         self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
     ) -> Planes:
@@ -84,6 +90,11 @@ class Single:
     def flags(self) -> tuple[int, int]:
         """Shape of what is known of signs."""
         return 1, int(self._net.offset[-1])
+
+    @property
+    def relus(self) -> NDArray[np.bool_]:
+        """Which of these are of ReLUs."""
+        return np.asarray(self._net.state[None] == State.RELU)
 
     def bound(
         self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
@@ -120,6 +131,11 @@ class Paired:
     def flags(self) -> tuple[int, int]:
         """Shape of what is known of signs, f's and g's."""
         return 2, int(self._pair.offset[-1])
+
+    @property
+    def relus(self) -> NDArray[np.bool_]:
+        """Which of these are of ReLUs."""
+        return np.asarray(self._pair.state == State.RELU)
 
     def bound(
         self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor

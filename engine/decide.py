@@ -11,9 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .answer import Answer, Effort
-from .bounder import bounder
+from .bounder import Paired, bounder
 from .branch import Limits, Search
 from .cases import Cases
+from .cost import (
+    TRIAL,
+    Choice,
+    Figures,
+    Way,
+    boxes_or_phases,
+    by_inputs,
+    few,
+)
 from .question import Question
 from .replayed import Replayer, Replays
 from .verdict import Method, Proved, Refuted, Unknown, Verdict
@@ -22,8 +31,11 @@ __all__ = ["Replayer", "decide"]
 
 Array = NDArray[np.float64]
 
-BISECTED: Final = 16
-"""Inputs with a width up to which boxes are bisected; above, phases are branched on instead."""
+TIGHTEST: Final = 1e3
+"""How tight a question counts at most: near its limit, what is left is a matter of rounding."""
+
+LEAVES: Final = 10_000
+"""Leaves, and programs, of a search over phases that nothing else follows."""
 
 
 def decide(
@@ -55,17 +67,14 @@ def decide(
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
     lower, upper, open_ = goal.roots()
     search.start(lower, upper, open_)
-    verdict = None
+    verdict, choice = None, None
     try:
         # What bounds settle at once needs no attack; what they leave open is attacked first.
         search.run(min(len(lower), effort.boxes), deadline)
         verdict = goal.attack(search) if search.waiting and not search.interrupted else None
-        # Phases do not say what a rounded network computes; its boxes are bisected, however wide.
-        wide = _wide(lower, upper) and not question.network.rounded
-        if verdict is None and wide and errors is None and not goal.found:
-            verdict = _by_phases(question, effort, goal, search, deadline)
-        elif verdict is None:
-            search.run(effort.boxes, deadline)
+        if verdict is None and search.waiting and not search.interrupted and goal.found is None:
+            choice = _chosen(question, search, goal, effort, fixed=errors is not None)
+            verdict = _searched(question, effort, goal, search, deadline, choice)
     except KeyboardInterrupt:
         search.interrupted = True
     verdict = verdict or goal.verdict(search)
@@ -76,16 +85,92 @@ def decide(
         note=goal.note,
         attained=goal.attained,
         reach=goal.reach(search),
+        choice=choice,
     )
 
 
-def _wide(lower: Array, upper: Array) -> bool:
-    """Return whether boxes have too many inputs with a width to be bisected."""
-    return bool(((lower < upper).sum(axis=1) > BISECTED).any())
+def _chosen(
+    question: Question, search: Search, goal: Cases, effort: Effort, *, fixed: bool
+) -> Choice:
+    """Return which way goes first, by what the bounds of the roots and the attack left.
+
+    Args:
+        question: what is asked.
+        search: its roots are bounded.
+        goal: of the search.
+        effort: says the number of workers.
+        fixed: whether boxes alone say anything: phases do not say what float evaluation computes.
+    """
+    figures = figures_of(question, search, goal, effort.workers)
+    if fixed or question.network.rounded:
+        return Choice(
+            figures, Way.BOXES, (), "phases do not say what an arithmetic that rounds computes"
+        )
+    if not search.bounded:  # nothing is known to predict from
+        return Choice(figures, few(figures), (), by_inputs(figures))
+    if isinstance(search.bounder, Paired):  # the laws are of one network's bounds
+        return Choice(figures, few(figures), (), f"two networks alike; {by_inputs(figures)}")
+    return boxes_or_phases(figures)
+
+
+def figures_of(question: Question, search: Search, goal: Cases, workers: int) -> Figures:
+    """Return the figures of a search whose roots are bounded."""
+    widths = [int((one.region.lower < one.region.upper).sum()) for one in question.alternatives]
+    relus, unstable = search.bounder.relus, 0
+    open_ = np.zeros(len(question.alternatives), np.bool_)
+    for boxes in search.open_boxes():
+        loose = np.count_nonzero((boxes.stable == 0) & relus, axis=(1, 2))
+        unstable, open_ = max(unstable, int(loose.max())), open_ | boxes.open.any(axis=0)
+    far, near = goal.reach(search), -goal.attained
+    tight = (far + near) / near if 0.0 < near < math.inf and far < math.inf else TIGHTEST
+    return Figures(
+        inputs=max(widths),
+        neurons=question.network.neurons,
+        weights=question.network.multiply_adds,
+        unstable=unstable,
+        tight=min(max(tight, 1.0), TIGHTEST),
+        workers=workers,
+        cases=int(open_.sum()),
+    )
+
+
+def _searched(
+    question: Question,
+    effort: Effort,
+    goal: Cases,
+    search: Search,
+    deadline: float,
+    choice: Choice,
+) -> Verdict | None:
+    """Return the verdict of the search that was chosen; None where that of the boxes says it.
+
+    A way that was chosen against the number of inputs is given a few times what it is predicted to
+    need, in boxes or leaves and not in seconds, and the other one goes on from there.
+    """
+    usual = choice.chosen is few(choice.figures)
+    if choice.chosen is Way.BOXES:
+        most = effort.boxes
+        if not usual and choice.others:
+            most = min(most, search.bounded + TRIAL * choice.of(Way.BOXES).count)
+        search.run(most, deadline)
+        if usual or not choice.others or not search.waiting:
+            return None
+        return _by_phases(question, effort, goal, search, deadline, LEAVES)
+    leaves = LEAVES if usual else int(TRIAL * choice.of(Way.PHASES).count)
+    verdict = _by_phases(question, effort, goal, search, deadline, leaves)
+    if usual or not isinstance(verdict, Unknown | None):
+        return verdict
+    search.run(effort.boxes, deadline)
+    return None
 
 
 def _by_phases(
-    question: Question, effort: Effort, goal: Cases, search: Search, deadline: float
+    question: Question,
+    effort: Effort,
+    goal: Cases,
+    search: Search,
+    deadline: float,
+    leaves: int,
 ) -> Verdict | None:
     """Return the verdict of a search over phases on what is open; None where it finds none."""
     if search.interrupted or goal.found is not None:
@@ -99,7 +184,8 @@ def _by_phases(
     which = np.flatnonzero(open_).tolist()
     if not which:
         return None
-    decision = decide_by_phases(question, Phased(deadline, seed=effort.seed), which=which)
+    spent = Phased(deadline, programs=max(1, leaves), seed=effort.seed)
+    decision = decide_by_phases(question, spent, which=which)
     match decision.verdict:
         case Proved():
             return decision.verdict

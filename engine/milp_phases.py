@@ -68,12 +68,14 @@ class Decision:
         open: alternatives that are neither proved nor refuted.
         trusted: whether a Proved rests on the word of a solver; only on request.
         programs: number of programs solved.
+        leaves: number of leaves bounded by multipliers.
     """
 
     verdict: Verdict
     open: tuple[int, ...] = ()
     trusted: bool = False
     programs: int = 0
+    leaves: int = 0
 
 
 def decide_by_phases(
@@ -127,7 +129,7 @@ class Phased:
         """Start with every alternative asked for open."""
         self.question, self.effort = question, effort
         self.open = list(range(len(question.alternatives)) if which is None else which)
-        self.programs = 0
+        self.programs = self.leaves = 0
         self.witness: Witness | None = None
         self.trouble: dict[int, str] = {}
         self._method, self._found = Method.INTERVAL, Method.SAMPLE
@@ -177,7 +179,7 @@ class Phased:
                 f"{len(self.open)} of {len(self.question.alternatives)} cases open after "
                 f"{self.programs} programs: the effort is spent, or a case is met up to rounding"
             )
-        return Decision(verdict, tuple(self.open), programs=self.programs)
+        return Decision(verdict, tuple(self.open), programs=self.programs, leaves=self.leaves)
 
     def bound(self) -> None:
         """Settle what linear bounds settle, and try the middle of every box."""
@@ -300,12 +302,13 @@ class Phased:
             if place not in self._searches:
                 self._searches[place] = self._begun(case)
             search = self._searches[place]
-            before = search.programs
+            before, leaves = search.programs, search.count
             done = search.go(most, self.effort)
         except SolverError as error:
             self.trouble[place] = str(error)
             return
         self.programs += search.programs - before
+        self.leaves += search.count - leaves
         method = Method.LP if search.programs <= 1 and search.spread is None else Method.MILP
         if not self.refute(search.candidates, method) and done:
             self._settle(place, method)
@@ -370,6 +373,11 @@ class _Search:
     spread: Spread | None = None
     trees: list[Tree] = field(default_factory=list)
     programs: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of leaves bounded by multipliers."""
+        return 0 if self.spread is None else self.spread.count
 
     def go(self, most: int, effort: Effort) -> bool:
         """Search on; return whether no input meets the alternative."""

@@ -10,7 +10,8 @@ from ..engine.answer import Answer, Effort
 from ..engine.bounder import bounder
 from ..engine.branch import Limits, Search
 from ..engine.cases import Cases
-from ..engine.decide import BISECTED, decide
+from ..engine.cost import BISECTED
+from ..engine.decide import decide
 from ..engine.question import Question
 from ..engine.replayed import Replays
 from ..engine.verdict import Unknown

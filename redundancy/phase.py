@@ -28,6 +28,7 @@ from ..engine.bounds.phases import decide_by_phases
 from ..engine.bounds.rational import rational_bound
 from ..engine.bounds.tighten import Effort as ProgramEffort
 from ..engine.bounds.tighten import Side, tighten
+from ..engine.cost import BISECTED
 from ..engine.errors import RegionError
 from ..engine.network import Affine, Network, rounding_refused
 from ..engine.region import Region
@@ -78,9 +79,6 @@ class Effort:
 
 _TOGETHER = 256
 """Boxes on which all open neurons are bounded together before each goes its own way."""
-
-_FEW_INPUTS = 16
-"""Up to this many inputs, boxes are bisected as long as there is time; with more, not at all."""
 
 _ROUNDS = (2048, 8192, 32_768)
 """Boxes up to which each open neuron is searched for on its own, round after round. What is open
@@ -145,7 +143,7 @@ class _Work:
         self.aside = take_over(self.ledger, known)
         rng = np.random.default_rng(effort.seed)
         self.climber = Climber(self.ledger, effort.climbs, rng, self.late)
-        self.few = network.size_in <= _FEW_INPUTS
+        self.few = network.size_in <= BISECTED
         self.seconds: dict[str, float] = {}
         self.boxes = 0
 

@@ -1,0 +1,237 @@
+"""What each way of working costs, measured on drawn networks and fitted: `engine/cost_table.py`.
+
+`python -m secateur.benchmarks.cost_models --write --plot cost.svg --json rows.jsonl` measures, fits
+laws that are products of powers, prints them with their spread over what was held out, says what
+the choice by these laws would have cost on the drawn questions beside the choice by the number of
+inputs alone, and writes the table that the product reads. With `--rows FILE` it fits rows that were
+measured before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ..engine.cost import BISECTED, Figures, Law, Way, yardstick
+from .chart import Chart, Line, sheet
+from .cost_fit import fitted
+from .cost_measures import measured, shared
+from .cost_networks import MIDDLE, SWEEPS, drawn, shapes
+from .machine import ROOT, machine, table
+
+Row = dict[str, Any]
+
+SIZE: Final = ("weights", "inputs", "unstable")
+HARD: Final = ("weights", "inputs", "unstable", "tight")
+EACH: Final = 64
+"""A search with fewer boxes or leaves says what it takes to begin, not what one of them takes."""
+
+SHORTEST: Final = 5e-3
+"""Seconds below which a search counts as this: what it takes to begin."""
+
+SMALLEST: Final = 2**16
+"""Bytes below which a peak counts as this: pages and allocators round it."""
+
+TABLE: Final = ROOT / "engine" / "cost_table.py"
+
+
+def laws(rows: Sequence[Row]) -> tuple[dict[str, Law], list[Row]]:
+    """Return the laws by name, and a row on each for people."""
+    found: dict[str, Law] = {}
+    told: list[Row] = []
+
+    def add(name: str, rows: Sequence[Row], names: Sequence[str], **how: Any) -> None:
+        law, within, least = fitted(rows, name, names, **how)
+        found[name] = law
+        powers = ", ".join(f"{name}^{power:g}" for name, power in law.powers.items())
+        told.append(
+            {
+                "law": name,
+                "where all are 1": f"{math.exp(law.constant):.3g}",
+                "powers": powers,
+                "spread": f"{within:.2f}",
+                "held out": f"{law.spread:.2f}",
+                "runs": law.runs,
+                "at least": least,
+            }
+        )
+
+    for way in Way:
+        key = way.name.lower()
+        many = way in (Way.BOXES, Way.PHASES)
+        used = [row for row in rows if row[f"{key} count"] >= EACH] if many else rows
+        add(f"{key} seconds", used, SIZE)
+        add(f"{key} bytes", rows, SIZE, least=SMALLEST / (8 if way in ARRAYS else 1))
+    asked = [row for row in rows if not row["boxes refuted"]]
+    for way in (Way.BOXES, Way.PHASES):
+        key = way.name.lower()
+        add(f"{key} count", asked, HARD, settled=f"{key} settled")
+        add(f"{key} settle", asked, HARD, settled=f"{key} settled", least=SHORTEST)
+    return found, told
+
+
+ARRAYS: Final = (Way.INTERVAL, Way.ARRAYS, Way.OPTIMISED)
+
+
+def written(
+    rows: Sequence[Row], found: dict[str, Law], power: float, unit: float, note: str
+) -> str:
+    """Return the text of the table that the product reads."""
+    ranges = [
+        f'    "{name}": ({min(r[name] for r in rows)!r}, {max(r[name] for r in rows)!r}),'
+        for name in HARD
+    ]
+    lines = []
+    for name, law in found.items():
+        powers = ", ".join(f'"{key}": {value!r}' for key, value in law.powers.items())
+        parts = (str(law.constant), f"{{{powers}}}", str(law.spread), str(law.runs))
+        lines += [f'    "{name}": (', *(f"        {part}," for part in parts), "    ),"]
+    return f'''"""Laws of what ways of working cost, as written by `benchmarks/cost_models.py`.
+
+{note}
+"""
+
+from typing import Final
+
+LAWS: Final[dict[str, tuple[float, dict[str, float], float, int]]] = {{
+{chr(10).join(lines)}
+}}
+"""Of each way and quantity: natural logarithm of the value where all figures are 1, exponents by
+figure, the factor by which what was held out differs (one standard deviation), number of runs."""
+
+MEASURED: Final[dict[str, tuple[float, float]]] = {{
+{chr(10).join(ranges)}
+}}
+"""Least and greatest figures among these; beyond them a law is a guess."""
+
+SHARED: Final = {power!r}
+"""Boxes take the number of workers to this power less wall time."""
+
+YARDSTICK: Final = {unit!r}
+"""CPU seconds of `cost.yardstick` on the machine that was measured on."""
+'''
+
+
+def regret(rows: Sequence[Row], found: dict[str, Law]) -> list[Row]:
+    """Return the CPU seconds that rules of choice take on the drawn questions, beside the best.
+
+    The laws are fitted to three of four questions, and judged on all; a search that was stopped
+    counts with what it spent.
+    """
+    asked = [row for row in rows if not row["boxes refuted"]]
+    rules: dict[str, Callable[[Row], bool]] = {
+        f"boxes up to {BISECTED} inputs": lambda row: row["inputs"] <= BISECTED,
+        "the laws": lambda row: _by_laws(row, found),
+        "boxes always": lambda row: True,
+        "phases always": lambda row: False,
+        "the best afterwards": lambda row: row["boxes settle"] <= row["phases settle"],
+    }
+    out = []
+    for name, rule in rules.items():
+        spent = [row["boxes settle" if rule(row) else "phases settle"] for row in asked]
+        done = [row["boxes settled" if rule(row) else "phases settled"] for row in asked]
+        best = [min(row["boxes settle"], row["phases settle"]) for row in asked]
+        twice = sum(s > 2 * b + 0.05 for s, b in zip(spent, best, strict=True))
+        out.append(
+            {
+                "choice": name,
+                "CPU (s)": f"{sum(spent):.1f}",
+                "settled": f"{sum(map(bool, done))} of {len(asked)}",
+                "more than twice the best": twice,
+            }
+        )
+    return out
+
+
+def _by_laws(row: Row, found: dict[str, Law]) -> bool:
+    figures = Figures(
+        inputs=int(row["inputs"]),
+        neurons=int(row["neurons"]),
+        weights=int(row["weights"]),
+        unstable=int(row["unstable"]),
+        tight=float(row["tight"]),
+    )
+    boxes, phases = found["boxes settle"], found["phases settle"]
+    ratio = phases.at(figures) / boxes.at(figures)
+    doubt = math.exp(math.hypot(math.log(boxes.spread), math.log(phases.spread)))
+    if ratio > doubt or ratio < 1.0 / doubt:
+        return ratio > 1.0
+    return figures.inputs <= BISECTED
+
+
+def pictures(rows: Sequence[Row]) -> str:
+    """Return the sweeps as charts: seconds to settle, and seconds of one box or program."""
+    charts = []
+    settle = {"boxes settle": "boxes of inputs", "phases settle": "phases of neurons"}
+    for axis, of in (("inputs", "inputs"), ("unstable", "unstable"), ("tight", "tight")):
+        lines = []
+        for column, name in settle.items():
+            points = [
+                (row[of], max(row[column], 1e-3), row[column.split()[0] + " settled"])
+                for row in rows
+                if row["axis"] == axis
+            ]
+            lines.append(Line(name, tuple(points)))
+        charts.append(Chart(f"{of} (the rest as in the middle)", "CPU seconds", tuple(lines)))
+    lines = []
+    for way in Way:
+        column = f"{way.name.lower()} seconds"
+        points = [(r["weights"], max(r[column], 1e-7), True) for r in rows if r["axis"] == "width"]
+        lines.append(Line(str(way), tuple(points)))
+    charts.append(Chart("multiply-adds of the network", "CPU seconds of one", tuple(lines)))
+    said = ", ".join(f"{key} {value:g}" for key, value in MIDDLE.items())
+    return sheet(f"What ways of working take; middle: {said}", charts, hollow="stopped before")
+
+
+def gathered(joint: int, seed: int) -> list[Row]:
+    """Return a row for each shape; the first shape is done twice, for it compiles."""
+    rows: list[Row] = []
+    for at, shape in enumerate(shapes(joint, seed)):
+        one = drawn(shape)
+        if not at:
+            measured(one)
+        rows.append(measured(one))
+        print(f"{at + 1}: {one.figures}", file=sys.stderr, flush=True)
+    return rows
+
+
+def main() -> None:
+    """Measure, fit, tell and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--joint", type=int, default=160, help="shapes drawn in all figures")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=Path, help="rows that were measured before")
+    parser.add_argument("--json", type=Path, help="where measured rows go")
+    parser.add_argument("--plot", type=Path, help="where the charts go")
+    parser.add_argument("--write", action="store_true", help="write the product's table")
+    given = parser.parse_args()
+    if given.rows:
+        rows = [json.loads(line) for line in given.rows.read_text().splitlines()]
+    else:
+        rows = gathered(given.joint, given.seed)
+    if given.json:
+        given.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, told = laws(rows)
+    middle = replace(next(shapes(0, 0)), width=96, depth=4, inputs=5)
+    power, unit = round(shared(drawn(middle)), 2), yardstick()
+    print(table(told), table(regret(rows, found)), sep="\n\n")
+    said = f"{len(rows)} drawn networks, seed {given.seed}; {machine('numpy', 'numba', 'highspy')}"
+    print(f"\nBoxes by workers: {power}; yardstick {unit:.3g} s.\n{said}")
+    if given.plot:
+        given.plot.write_text(pictures(rows))
+    if given.write:
+        TABLE.write_text(
+            written(rows, found, power, unit, said.replace("; ", ";\n").replace(", c", ",\nc"))
+        )
+
+
+__all__ = ["SWEEPS", "gathered", "laws", "main", "pictures", "regret", "written"]
+
+if __name__ == "__main__":
+    main()
