@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ STRIDE: Final = 64
 """Boxes between two looks at that clock."""
 
 EPSILON: Final = 1e-9
-"""Distance of two networks that no bound keeps, so that their boxes stay open."""
+"""Distance of two networks that no bound keeps, so that none of their rows is left out."""
 
 Row = dict[str, Any]
 Measure = Callable[[Drawn], Row]
@@ -113,10 +114,28 @@ def by_boxes(one: Drawn) -> Row:
 
 
 def by_pairs(one: Drawn) -> Row:
-    """Measure the same with difference bounds of two networks: boxes alone, none is settled."""
-    search = searching(one.pair(EPSILON), Limits(workers=1))
-    seconds, memory = timed(lambda: search.run(2 * STRIDE), 0.0)
-    return _of(Way.PAIR, seconds / search.bounded, memory)
+    """Measure difference bounds of two networks on parts of the region, without a search."""
+    work = _bounding(one, STRIDE, 1)
+    seconds, memory = timed(work)
+    return _of(Way.PAIR, seconds / STRIDE, memory)
+
+
+def _bounding(one: Drawn, count: int, workers: int) -> Callable[[], object]:
+    """Return what bounds the distance of two networks on parts of the region, some threads."""
+    question = one.pair(EPSILON)
+    bounds = bounder(question, workers)
+    rng = np.random.default_rng(one.shape.seed)
+    width = one.region.upper - one.region.lower
+    lower = one.region.lower + 0.5 * width * rng.random((count, one.region.size))
+    upper, cut = lower + 0.5 * width, np.full(question.rows, np.inf)
+    wanted = np.ones((count, question.rows), np.uint8)
+
+    def work() -> None:
+        stable = np.zeros((count, *bounds.flags), np.uint8)
+        with ThreadPoolExecutor(workers) as pool:
+            bounds.bound(lower, upper, stable, wanted, cut, pool)
+
+    return work
 
 
 def searching(question: Question, limits: Limits) -> Search:
@@ -173,7 +192,7 @@ def by_neurons(one: Drawn) -> Row:
     search.start(one.region.lower, one.region.upper)
     nothing = np.zeros(2, np.bool_)
     seconds, memory = timed(lambda: search.run(lambda *_: nothing, 2 * STRIDE), 0.0)
-    return _of(Way.NEURONS, seconds / max(1, search.bounded), memory)
+    return _of(Way.NEURONS, seconds / max(1, search.bounded), memory, search.bounded)
 
 
 def by_cells(one: Drawn) -> Row:
@@ -205,11 +224,10 @@ def measured(one: Drawn) -> Row:
 def shared(one: Drawn, workers: int = 2) -> float:
     """Return the power of the number of workers by which boxes take less wall time, 0 to 1."""
     times = []
-    for threads in (1, workers) * 3:
-        search = searching(one.pair(EPSILON), Limits(workers=threads))
-        search.run(512)
+    for threads in (1, workers) * 5:
+        work = _bounding(one, 1024, threads)
         begun = time.monotonic()
-        search.run(2048)
+        work()
         times.append(time.monotonic() - begun)
     ratio = float(np.median(times[::2]) / np.median(times[1::2]))
     return float(np.clip(np.log(ratio) / np.log(workers), 0.0, 1.0))

@@ -15,6 +15,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,9 @@ SIZE: Final = ("weights", "inputs", "unstable")
 HARD: Final = ("weights", "inputs", "unstable", "tight")
 EACH: Final = 64
 """A search with fewer boxes or leaves says what it takes to begin, not what one of them takes."""
+
+LEAST: Final = 16
+"""Fewer such searches than this are not fitted alone."""
 
 SHORTEST: Final = 5e-3
 """Seconds below which a search counts as this: what it takes to begin."""
@@ -64,8 +68,9 @@ def laws(rows: Sequence[Row]) -> tuple[dict[str, Law], list[Row]]:
 
     for way in Way:
         key = way.name.lower()
-        many = way in (Way.BOXES, Way.PHASES)
+        many = way in (Way.BOXES, Way.PHASES, Way.NEURONS)
         used = [row for row in rows if row[f"{key} count"] >= EACH] if many else rows
+        used = used if len(used) >= LEAST else rows
         add(f"{key} seconds", used, SIZE)
         add(f"{key} bytes", rows, SIZE, least=SMALLEST / (8 if way in ARRAYS else 1))
     asked = [row for row in rows if not row["boxes refuted"]]
@@ -189,10 +194,10 @@ def pictures(rows: Sequence[Row]) -> str:
     return sheet(f"What ways of working take; middle: {said}", charts, hollow="stopped before")
 
 
-def gathered(joint: int, seed: int) -> list[Row]:
+def gathered(joint: int, seed: int, most: int | None = None) -> list[Row]:
     """Return a row for each shape; the first shape is done twice, for it compiles."""
     rows: list[Row] = []
-    for at, shape in enumerate(shapes(joint, seed)):
+    for at, shape in enumerate(islice(shapes(joint, seed), most)):
         one = drawn(shape)
         if not at:
             measured(one)
@@ -205,6 +210,7 @@ def main() -> None:
     """Measure, fit, tell and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--joint", type=int, default=160, help="shapes drawn in all figures")
+    parser.add_argument("--shapes", type=int, help="the first so many of all alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=Path, help="rows that were measured before")
     parser.add_argument("--json", type=Path, help="where measured rows go")
@@ -214,18 +220,19 @@ def main() -> None:
     if given.rows:
         rows = [json.loads(line) for line in given.rows.read_text().splitlines()]
     else:
-        rows = gathered(given.joint, given.seed)
+        rows = gathered(given.joint, given.seed, given.shapes)
     if given.json:
         given.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found, told = laws(rows)
-    middle = replace(next(shapes(0, 0)), width=96, depth=4, inputs=5)
-    power, unit = round(shared(drawn(middle)), 2), yardstick()
     print(table(told), table(regret(rows, found)), sep="\n\n")
     said = f"{len(rows)} drawn networks, seed {given.seed}; {machine('numpy', 'numba', 'highspy')}"
-    print(f"\nBoxes by workers: {power}; yardstick {unit:.3g} s.\n{said}")
+    print(f"\n{said}")
     if given.plot:
         given.plot.write_text(pictures(rows))
     if given.write:
+        middle = replace(next(shapes(0, 0)), width=96, depth=4, inputs=5)
+        power, unit = round(shared(drawn(middle)), 2), yardstick()
+        print(f"Boxes by workers: {power}; yardstick {unit:.3g} s.")
         TABLE.write_text(
             written(rows, found, power, unit, said.replace("; ", ";\n").replace(", c", ",\nc"))
         )

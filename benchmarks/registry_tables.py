@@ -32,6 +32,12 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "cost_models",
+        "what each way of working takes on drawn networks, and laws fitted to it",
+        ("--joint", "160", *SEEDED),
+        ("--joint", "0", "--shapes", "4"),
+    ),
+    Table(
         "program_build",
         "building the big-M program of a network, through arrays and by PuLP",
         ("--network", "1_1", "--pairs", "25", *SEEDED),

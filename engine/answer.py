@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from .cost import Choice
@@ -48,7 +48,8 @@ class Answer:
             atoms; -inf if none was looked at. Computed in float64, not replayed.
         reach: proved: no point has a margin above it; at most 0 where proved.
         choice: which way went first and why; None where bounds alone, a point or no search at all
-            gave the answer, or where nothing was there to choose from.
+            gave the answer, or where nothing was there to choose from. No part of what makes two
+            answers equal.
     """
 
     verdict: Verdict
@@ -58,4 +59,4 @@ class Answer:
     note: str = ""
     attained: float = -math.inf
     reach: float = math.inf
-    choice: Choice | None = None
+    choice: Choice | None = field(default=None, compare=False)

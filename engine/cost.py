@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import cache
 
@@ -186,10 +186,12 @@ def boxes_or_phases(figures: Figures) -> Choice:
     The quicker by prediction, where the two differ by more than the laws' spread and the figures
     are among those that were measured; else by the number of inputs.
     """
-    boxes, phases = searched(Way.BOXES, figures), searched(Way.PHASES, figures)
+    both = searched(Way.BOXES, figures), searched(Way.PHASES, figures)
+    # By the work of one thread: the number of workers must not change what is found.
+    alone = replace(figures, workers=1)
+    boxes, phases = searched(Way.BOXES, alone), searched(Way.PHASES, alone)
     ratio = phases.seconds / boxes.seconds
     doubt = math.exp(math.hypot(math.log(boxes.spread), math.log(phases.spread)))
-    both = boxes, phases
     if not measured(figures):
         why = f"figures like these were not measured, and {by_inputs(figures)}"
         return Choice(figures, few(figures), both, why)
