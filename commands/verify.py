@@ -260,6 +260,11 @@ def _show(order: Order, options: Options, outcome: Outcome) -> None:
         store(outcome.assigned, order.store)
     if not options.silent:  # plain text: a tiny query does not wait for colours and tables
         print("\n".join(_words(order, outcome)), file=sys.stderr)
+    if options.explain and not options.silent:
+        from .explain import NOTHING
+
+        why = NOTHING if outcome.explained is None else outcome.explained.text()
+        print(why, file=sys.stderr)
 
 
 def _words(order: Order, outcome: Outcome) -> list[str]:
@@ -283,10 +288,6 @@ def _words(order: Order, outcome: Outcome) -> list[str]:
     if answer.note:
         words.append(answer.note[0].upper() + answer.note[1:] + ".")
     words.append(f"{answer.boxes} boxes, {seconds:.2f} s.")
-    if options.explain:
-        from .explain import NOTHING
-
-        words.append(NOTHING if outcome.explained is None else outcome.explained.text())
     if outcome.kept is not None:
         from .proof import words as of_proof
 
