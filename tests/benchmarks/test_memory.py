@@ -19,4 +19,4 @@ def test_parts_cover_a_box_without_overlap(inputs, least, seed):
 
 
 def test_a_job_says_how_many_boxes_waited():
-    assert set(JOBS) >= {"waiting", "waiting, two networks", "neurons", "bounded"}
+    assert set(JOBS) >= {"waiting", "waiting pair", "neurons", "bounded"}
