@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -197,7 +198,7 @@ def place(staged: Stages, device: str | torch.device = "cpu") -> Placed:
             f"the layers as matrices have {entries:,} entries, at most {ENTRIES:,} are bounded in "
             "batches on a device: take --device cpu"
         )
-    probe(where)
+    _trusted(where)
     sizes = [stage.size for stage in steps]
     reads = sum(sizes[edge.source] for stage in steps for edge in stage.edges)
     return Placed(
@@ -232,6 +233,12 @@ def _layer(stage: Stage, device: torch.device) -> Layer:
         intercept=on(stage.layer.intercept),
         grid=grid,
     )
+
+
+@cache
+def _trusted(device: torch.device) -> None:
+    """Probe a device once a process; raises as `probe` does."""
+    probe(device)
 
 
 def probe(device: torch.device) -> None:

@@ -78,7 +78,8 @@ def test_bounds_of_a_device_are_those_of_the_cpu(net, tmp_path, lent):
             record = recorded(tmp_path / "r.json")
             assert record["device"] == device
             ends.append([(one["lower"], one["upper"]) for one in record["outputs"]])
-        assert np.allclose(*ends, rtol=1e-2 if method == "optimised" else 1e-9)
+        # Slopes are climbed to in other steps there; either way each bound holds.
+        assert np.allclose(*ends, rtol=1e-9, atol=0.05 if method == "optimised" else 0.0)
 
 
 def test_a_slice_on_a_device_decides_what_it_decides_on_the_cpu(net, tmp_path, lent):
