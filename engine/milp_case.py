@@ -298,10 +298,21 @@ class CaseModel:
         self.program = self.program.with_limits(columns, np.zeros(upper.size), upper)
         self._session.limit(columns, np.zeros(upper.size), upper)
 
+    def basis(self) -> object:
+        """Return where the last solve ended; None where nothing is kept."""
+        return self._session.basis()
+
+    def begin(self, basis: object) -> None:
+        """Begin the next solve where another one ended."""
+        self._session.begin(basis)
+
     def solve(self) -> tuple[Outcome, Array]:
         """Return the outcome and its inputs, moved into the box; NaN without a point."""
         effort = self.effort
-        outcome = self._session.solve(Options(max(effort.left, 0.0), effort.threads, effort.seed))
+        # Past the goal by what is accepted of a solver, so that the bound rebuilt is past it too.
+        target = self.goal + 2 * ACCEPTED
+        options = Options(max(effort.left, 0.0), effort.threads, effort.seed, target)
+        outcome = self._session.solve(options)
         if outcome.primal is None:
             return outcome, self.nowhere
         return outcome, np.clip(

@@ -339,7 +339,8 @@ class Phased:
         least = float(forms.below(bounds[target][0]).max())
         few = int((box[0] < box[1]).sum()) <= FEW
         if self._by_programs or few or ties or not unstable.node:
-            tree = Tree(model(), least, leaves)
+            # Where programs are small, bounding a leaf first takes longer than its program.
+            tree = Tree(model(), least, None if few else leaves)
             return _Search(candidates, model, leaves, least, forms.goal, trees=[tree])
         count, attempt = len(unstable.node), candidates.attempt
         spread = Spread(network, *box, target, forms.aim, leaves, count, attempt)

@@ -109,6 +109,14 @@ class Model:
         self.program = self.program.with_limits(columns, np.zeros(upper.size), upper)
         self._session.limit(columns, np.zeros(upper.size), upper)
 
+    def basis(self) -> object:
+        """Return where the last solve ended; None where nothing is kept."""
+        return self._session.basis()
+
+    def begin(self, basis: object) -> None:
+        """Begin the next solve where another one ended."""
+        self._session.begin(basis)
+
     def solve(self) -> tuple[Outcome, Array]:
         """Return the outcome and its inputs, moved into the box; NaN without a point."""
         target = None

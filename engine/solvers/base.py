@@ -42,8 +42,9 @@ class Options:
         time_limit: wall clock, seconds, for one solve; positive.
         threads: at least 1.
         seed: of the solver's own randomness.
-        target: objective value that need only be decided: a program with whole numbers may stop as
-            soon as the dual bound is at or beyond it or a point is strictly better; None to go on.
+        target: objective value that need only be decided: a solve may stop as soon as its dual
+            bound is at or beyond it, or, with whole numbers, a point is strictly better; None to go
+            on.
     """
 
     time_limit: float = math.inf
@@ -90,6 +91,12 @@ class Session(Protocol):
     def limit(self, columns: Index, lower: Array, upper: Array) -> None:
         """Take other limits for some columns."""
 
+    def basis(self) -> object:
+        """Return where the last solve ended; None where nothing is kept."""
+
+    def begin(self, basis: object) -> None:
+        """Begin the next solve where another one ended."""
+
     def solve(self, options: Options) -> Outcome:
         """Return the vetted outcome for the objective and limits as they are now."""
 
@@ -119,6 +126,13 @@ class Restart:
     def limit(self, columns: Index, lower: Array, upper: Array) -> None:
         """Take other limits for some columns."""
         self._program = self._program.with_limits(columns, lower, upper)
+
+    def basis(self) -> object:
+        """Return None: nothing is kept."""
+        return None
+
+    def begin(self, basis: object) -> None:
+        """Do nothing: every solve begins afresh."""
 
     def solve(self, options: Options) -> Outcome:
         """Return the vetted outcome for the objective and limits as they are now."""

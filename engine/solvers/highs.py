@@ -114,6 +114,16 @@ class HighsSession:
         self._highs.changeColsBounds(columns.size, columns, lowers, uppers)
         self._set("simplex_strategy", _DUAL)
 
+    def basis(self) -> object:
+        """Return where the last solve ended; None where it has no basis."""
+        basis: highspy.HighsBasis = self._highs.getBasis()  # a copy
+        return basis if basis.valid else None
+
+    def begin(self, basis: object) -> None:
+        """Begin the next solve where another one ended."""
+        if isinstance(basis, highspy.HighsBasis):
+            self._highs.setBasis(basis)
+
     def solve(self, options: Options) -> Outcome:
         """Return the vetted outcome for the objective and limits as they are now."""
         began = time.perf_counter()
@@ -137,6 +147,11 @@ class HighsSession:
         self._set("time_limit", spent + options.time_limit)
         self._set("threads", options.threads)
         self._set("random_seed", options.seed)
+        if not self._integer:  # the dual simplex method stops there
+            goal = math.inf
+            if options.target is not None:
+                goal = self._program.sense.value * options.target
+            self._set("objective_bound", goal)
         watch = self._watch(options.target)
         if self._integer and watch is not None:
             self._highs.cbMipInterrupt += watch

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.encodings.program import Program, Rows, Sense
+from secateur.engine.bounds.dual import safe_lower_bound
 from secateur.engine.errors import SolverError
 from secateur.engine.solvers.base import Options, Status
 from secateur.engine.solvers.highs import Highs
@@ -177,3 +178,46 @@ def test_the_same_seed_gives_the_same_answer():
     answers = [Highs().solve(knapsack(12), Options(seed=7)) for _ in range(2)]
     assert (answers[0].primal == answers[1].primal).all()
     assert answers[0].bound == answers[1].bound
+
+
+@given(programs(), st.floats(-2.0, 2.0), st.integers(0, 2**32 - 1))
+def test_a_linear_program_may_stop_at_its_target_and_says_no_more_than_is_true(
+    program, offset, seed
+):
+    best = Highs().solve(program, Options())
+    generator = np.random.default_rng(seed)
+    every = np.arange(program.size, dtype=np.int32)
+    for target in (best.objective + offset, best.objective - offset):
+        session = Highs().session(program)
+        session.solve(Options())
+        basis = session.basis()
+        lower = np.clip(generator.uniform(program.lower - 1, program.upper), None, program.upper)
+        lower = np.where(generator.random(program.size) < 0.5, lower, program.lower)
+        session.limit(every, lower, program.upper)
+        session.begin(basis)
+        found = session.solve(Options(target=target))
+        again = program.with_limits(every, lower, program.upper)
+        true = Highs().solve(again, Options())
+        if found.status is Status.OPTIMAL:
+            assert found.objective == pytest.approx(true.objective, abs=NEAR)
+        elif found.status is Status.LIMIT:  # then the target is decided
+            beyond = true.objective - target
+            assert true.status is Status.INFEASIBLE or program.sense.value * beyond >= -NEAR
+        else:
+            assert found.status is true.status is Status.INFEASIBLE
+
+
+def test_a_solve_that_stops_at_its_target_has_duals_that_prove_it():
+    # x + y >= 6 makes the least of x + 2 y + 0.5 at least 6.5, once x is at most 5: 7.5.
+    rows = Rows.full(
+        np.array([[0, 1]]), np.array([[1.0, 1.0]]), np.array([6.0]), np.array([np.inf])
+    )
+    limits = np.zeros(2), np.full(2, 10.0)
+    program = Program(*limits, np.zeros(2, bool), rows, np.array([1.0, 2.0]), 0.5)
+    session = Highs().session(program)
+    assert session.solve(Options()).objective == pytest.approx(6.5)
+    session.limit(np.array([0], np.int32), np.zeros(1), np.array([5.0]))
+    found = session.solve(Options(target=7.0))
+    capped = program.with_limits(np.array([0]), np.zeros(1), np.array([5.0]))
+    assert found.row_duals is not None
+    assert safe_lower_bound(capped, program.objective, found.row_duals, 0.5) >= 7.0
