@@ -38,6 +38,13 @@ BOUNDS: Final = (
         ("--joint", "0", "--shapes", "4"),
     ),
     Table(
+        "cost_choices",
+        "which way goes first on ACAS Xu instances, by the laws and by the number of inputs",
+        ("--every", "6"),
+        ("--every", "93"),
+        needs=ACAS,
+    ),
+    Table(
         "program_build",
         "building the big-M program of a network, through arrays and by PuLP",
         ("--network", "1_1", "--pairs", "25", *SEEDED),

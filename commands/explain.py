@@ -138,7 +138,7 @@ def of_answer(answer: Answer) -> Explained | None:
     choice = answer.choice
     if choice is None:
         return None
-    return _of_choice(choice, answer.boxes, answer.seconds)
+    return _of_choice(choice, answer.boxes, answer.searched)
 
 
 def _of_choice(choice: Choice, boxes: float, seconds: float) -> Explained:

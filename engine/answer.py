@@ -50,6 +50,7 @@ class Answer:
         choice: which way went first and why; None where bounds alone, a point or no search at all
             gave the answer, or where nothing was there to choose from. No part of what makes two
             answers equal.
+        searched: of `seconds`, those after that choice: without the bounds and the attack before.
     """
 
     verdict: Verdict
@@ -60,3 +61,4 @@ class Answer:
     attained: float = -math.inf
     reach: float = math.inf
     choice: Choice | None = field(default=None, compare=False)
+    searched: float = field(default=0.0, compare=False)

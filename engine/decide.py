@@ -67,13 +67,14 @@ def decide(
     search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
     lower, upper, open_ = goal.roots()
     search.start(lower, upper, open_)
-    verdict, choice = None, None
+    verdict, choice, chosen = None, None, math.inf
     try:
         # What bounds settle at once needs no attack; what they leave open is attacked first.
         search.run(min(len(lower), effort.boxes), deadline)
         verdict = goal.attack(search) if search.waiting and not search.interrupted else None
         if verdict is None and search.waiting and not search.interrupted and goal.found is None:
             choice = _chosen(question, search, goal, effort, fixed=errors is not None)
+            chosen = time.monotonic()
             verdict = _searched(question, effort, goal, search, deadline, choice)
     except KeyboardInterrupt:
         search.interrupted = True
@@ -86,6 +87,7 @@ def decide(
         attained=goal.attained,
         reach=goal.reach(search),
         choice=choice,
+        searched=max(0.0, time.monotonic() - chosen),
     )
 
 
