@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, assert_never, overload
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,6 +107,40 @@ class Origin:
     dtype: Literal["float16", "float32", "float64"] = "float32"
 
 
+def _in_chain(nodes: Sequence[Node], output: str) -> bool:
+    """Return whether the layers are an input and what follows it, one after the other."""
+    if not nodes or not isinstance(nodes[0].layer, Input) or nodes[0].sources:
+        return False
+    return nodes[-1].name == output and all(
+        node.sources == (before.name,) and not isinstance(node.layer, Input)
+        for before, node in pairwise(nodes)
+    )
+
+
+def _in_generations(nodes: Sequence[Node], output: str) -> list[str]:
+    """Return the names of the layers that the output needs, in topological order, the input first.
+
+    Raises:
+        NetworkError: the layers form a circle, or there is not one input.
+    """
+    # A chain needs no graph, and a command that reads one does not wait for this import.
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for node in nodes:
+        graph.add_edges_from((source, node.name) for source in node.sources)
+        graph.add_node(node.name)
+    if not nx.is_directed_acyclic_graph(graph):
+        raise NetworkError("the layers form a circle")
+    inputs = [node.name for node in nodes if isinstance(node.layer, Input)]
+    if len(inputs) != 1:
+        raise NetworkError(f"a network has one input, this one has {len(inputs)}")
+    keep = nx.ancestors(graph, output) | {output, inputs[0]}
+    order = [n for level in nx.topological_generations(graph) for n in level if n in keep]
+    order.remove(inputs[0])
+    return [inputs[0], *order]
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """A DAG of layers with one input and one output; checked and frozen when built.
@@ -124,7 +158,6 @@ class Network:
     normalisation: Normalisation | None = None
 
     def __post_init__(self) -> None:
-        graph: nx.DiGraph[str] = nx.DiGraph()
         by_name = {node.name: node for node in self.nodes}
         if len(by_name) != len(self.nodes):
             raise NetworkError("two layers share one name: names must be unique")
@@ -132,20 +165,12 @@ class Network:
             for source in node.sources:
                 if source not in by_name:
                     raise NetworkError(f"{node.name} reads {source}, which is no layer")
-                graph.add_edge(source, node.name)
-            graph.add_node(node.name)
             check_sources(node, [by_name[source] for source in node.sources])
         if self.output not in by_name:
             raise NetworkError(f"the output {self.output} is no layer")
-        if not nx.is_directed_acyclic_graph(graph):
-            raise NetworkError("the layers form a circle")
-        inputs = [node.name for node in self.nodes if isinstance(node.layer, Input)]
-        if len(inputs) != 1:
-            raise NetworkError(f"a network has one input, this one has {len(inputs)}")
-        keep = nx.ancestors(graph, self.output) | {self.output, inputs[0]}
-        order = [n for level in nx.topological_generations(graph) for n in level if n in keep]
-        order.remove(inputs[0])
-        object.__setattr__(self, "nodes", tuple(by_name[name] for name in [inputs[0], *order]))
+        chain = _in_chain(self.nodes, self.output)
+        order = list(by_name) if chain else _in_generations(self.nodes, self.output)
+        object.__setattr__(self, "nodes", tuple(by_name[name] for name in order))
         normal = self.normalisation
         if normal is not None and normal.mean.size != self.size_in:
             raise NetworkError(

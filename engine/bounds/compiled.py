@@ -4,21 +4,30 @@ A compiled function holds what it calls, but a compiler's cache asks only whethe
 changed. A changed rounding rule would go unnoticed; so each file's functions are kept under the
 digest of that file and of all that it imports from this folder. The name says nothing of where the
 sources lie: a second checkout, or a second environment, finds what the first one compiled.
+
+What was compiled is loaded without what only a compilation needs: the compiler's implementations of
+Python and numpy, and all of scipy's linear algebra for the sake of one library. That is most of the
+time in which a command starts.
 """
 
-# mypy: allow-untyped-defs, disallow-untyped-decorators=False
+# mypy: allow-untyped-defs, allow-untyped-calls, disallow-untyped-decorators=False
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import sys
+from contextlib import suppress
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numba
-from numba import njit
 from numba.core import caching
+from numba.core.runtime import rtsys
 
 __all__ = ["njit"]
 
@@ -96,3 +105,73 @@ class Shelf(caching.UserProvidedCacheLocator):
 
 if Shelf not in caching.CacheImpl._locator_classes:
     caching.CacheImpl._locator_classes.insert(0, Shelf)
+
+
+class Kept:
+    """The kept versions of one compiled function, looked for when it is first called.
+
+    It stands where the compiler has its own cache, made with the function. Loading there begins
+    with all registries of the compiler, which only compiling needs, and compiling asks for them
+    again by itself.
+    """
+
+    def __init__(self, function):
+        """Take a function."""
+        self._function, self._made = function, None
+
+    def __getattr__(self, name):
+        """Return what the compiler's own cache has of that name."""
+        if self._made is None:
+            self._made = caching.FunctionCache(self._function)
+        return getattr(self._made, name)
+
+    def load_overload(self, signature, target):
+        """Return what was compiled for a signature; None where nothing is kept."""
+        rtsys.initialize(target)
+        _lone_blas()
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, target)
+        return None
+
+
+KNOWN = all(hasattr(caching.FunctionCache, name) for name in ("_load_overload", "load_overload"))
+"""Whether this version of the compiler keeps functions in the way that `Kept` knows."""
+
+
+def njit(*, cache: bool = False, **options: Any) -> Any:
+    """Return the compiler's decorator of that name; with ``cache`` what it makes is kept."""
+    if not (cache and KNOWN):
+        return numba.njit(cache=cache, **options)
+    plain = numba.njit(**options)
+
+    def decorate(function):
+        made = plain(function)
+        made._cache = Kept(function)
+        return made
+
+    return decorate
+
+
+BLAS = "scipy.linalg.cython_blas"
+"""Where compiled functions find the addresses of BLAS."""
+
+
+@cache
+def _lone_blas():
+    """Load the file with BLAS alone: importing it by its name brings all of scipy's linear algebra.
+
+    Where it cannot be found or loaded nothing happens, and the first product imports it all.
+    """
+    scipy = find_spec("scipy")
+    if BLAS in sys.modules or scipy is None or scipy.origin is None:
+        return
+    folder = Path(scipy.origin).parent / "linalg"
+    for suffix in EXTENSION_SUFFIXES:
+        file = folder / f"cython_blas{suffix}"
+        spec = spec_from_file_location(BLAS, file) if file.is_file() else None
+        if spec is not None and spec.loader is not None:
+            with suppress(ImportError):
+                module = module_from_spec(spec)
+                spec.loader.exec_module(module)
+                sys.modules.setdefault(BLAS, module)
+            return

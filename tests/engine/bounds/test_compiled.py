@@ -1,5 +1,6 @@
 """Compiled functions are kept under the digest of what they are made of, wherever that lies."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -84,3 +85,44 @@ def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setenv("SECATEUR_CACHE", str(blocked))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     assert Shelf.from_function(kernels.gather.py_func, kernels.__file__) is None
+
+
+KEPT = """
+import numpy as np
+from secateur.engine.bounds.compiled import njit
+
+
+@njit(cache=True)
+def product(first, second):
+    out = np.empty(first.shape[0])
+    np.dot(first, second, out)
+    return out
+"""
+
+CALLED = """
+import json, sys
+import numpy as np
+import kept
+found = kept.product(np.arange(6.0).reshape(2, 3), np.ones(3)).tolist()
+hits = sum(kept.product.stats.cache_hits.values())
+names = ["numba.typed.typeddict", "scipy.linalg"]
+print(json.dumps([found, hits, [name in sys.modules for name in names]]))
+import scipy.linalg.cython_blas
+import scipy.linalg
+print(float(scipy.linalg.norm(np.array([3.0, 4.0]))))
+print(kept.njit()(lambda x: 2 * x)(21))
+"""
+
+
+def test_what_is_kept_is_loaded_without_what_compiling_needs(tmp_path):
+    (tmp_path / "kept.py").write_text(KEPT)
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", CALLED], capture_output=True, text=True, check=True, cwd=tmp_path
+        ).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert json.loads(told[0][0]) == [[3.0, 12.0], 0, [True, False]]
+    assert json.loads(told[1][0]) == [[3.0, 12.0], 1, [False, False]]
+    # What was left out is there for whoever asks for it.
+    assert told[0][1:] == told[1][1:] == ["5.0", "42"]
