@@ -59,6 +59,14 @@ BOUNDS: Final = (
         needs=(*ACAS, Need.PAIRS),
     ),
     Table(
+        "neuron_programs",
+        "200 questions about single neurons: ours, OMLT's big-M program and PuLP's",
+        ("--ways", "boxes,programs,omlt,pulp", *SEEDED),
+        ("--ways", "boxes", "--sample", "1", "--limit", "10"),
+        limit=4 * 3600.0,
+        needs=ACAS,
+    ),
+    Table(
         "startup",
         "how long the command takes to start, and what it holds in memory",
         ("--runs", "15"),

@@ -27,7 +27,7 @@ from typing import Any
 
 import numba
 from numba.core import caching
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 __all__ = ["njit"]
 
