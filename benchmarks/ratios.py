@@ -27,7 +27,9 @@ def standing(rows: Sequence[Row]) -> list[dict[str, str]]:
 
     Medians are over runs that are done, totals over all that were timed.
     """
-    return [_standing(arm, [row for row in rows if row.arm == arm]) for arm in arms(rows)]
+    met = {row.status for row in rows} | {Status.DONE}
+    ends = [status for status in Status if status in met]
+    return [_standing(arm, [row for row in rows if row.arm == arm], ends) for arm in arms(rows)]
 
 
 def arms(rows: Sequence[Row]) -> list[str]:
@@ -35,7 +37,7 @@ def arms(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row.arm for row in rows))
 
 
-def _standing(arm: str, rows: Sequence[Row]) -> dict[str, str]:
+def _standing(arm: str, rows: Sequence[Row], ends: Sequence[Status]) -> dict[str, str]:
     done = [row for row in rows if row.status is Status.DONE]
 
     def middle(values: list[float]) -> str:
@@ -44,11 +46,7 @@ def _standing(arm: str, rows: Sequence[Row]) -> dict[str, str]:
     return {
         "arm": f"{arm} {rows[0].version}".rstrip(),
         "runs": str(len(rows)),
-        **{
-            status.value: str(sum(row.status is status for row in rows))
-            for status in Status
-            if status is Status.DONE or any(row.status is status for row in rows)
-        },
+        **{status.value: str(sum(row.status is status for row in rows)) for status in ends},
         "median wall (s)": middle([row.wall for row in done]),
         "median CPU (s)": middle([row.cpu for row in done]),
         "total wall (s)": f"{sum(row.wall for row in rows):.4g}",

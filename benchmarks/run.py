@@ -18,7 +18,7 @@ from typing import assert_never
 
 from .machine import machine, table
 from .measure import PACKAGES, conditions, paired, printed
-from .peers.catalogue import SOLVERS
+from .peers.catalogue import named as verifiers
 from .plots import plot
 from .ratios import against, standing
 from .registry import SPECS, named
@@ -80,7 +80,7 @@ def install(spec: Spec) -> None:
     """
     for arm in spec.arms if isinstance(spec, Paired) else ():
         if isinstance(arm, Verifier):
-            next(solver for solver in SOLVERS if solver.name == arm.name).make()
+            verifiers([arm.name])[0].make()
 
 
 def of_paired(spec: Paired, store: Path | None) -> list[Row]:
@@ -117,6 +117,19 @@ def of_table(spec: Table, rounds: int, store: Path | None) -> list[Row]:
     return rows
 
 
+def settings(spec: Spec) -> list[str]:
+    """Return how the verifiers of a spec are told to work, and what their environments hold."""
+    lines = []
+    for arm in spec.arms if isinstance(spec, Paired) else ():
+        if isinstance(arm, Verifier):
+            (solver,) = verifiers([arm.name])
+            there = solver.environment is not None and solver.environment.ready
+            below = solver.environment.packages() if there and solver.environment else {}
+            found = [f"{name} {below[name]}" for name in ("torch", "numpy") if name in below]
+            lines.append("; ".join([f"{arm.name} {solver.version}: {solver.settings}", *found]))
+    return lines
+
+
 def measured(spec: Spec, given: argparse.Namespace) -> list[Row]:
     """Return the rows of a spec, after printing its tables."""
     print(f"## {spec.name}: {spec.measures}\n", flush=True)
@@ -128,6 +141,8 @@ def measured(spec: Spec, given: argparse.Namespace) -> list[Row]:
         case _ as never:
             assert_never(never)
     said = rows[0].conditions
+    for line in settings(spec):
+        print(f"\n{line}")
     print(
         f"\nspec {said.digest}, seed {said.seed}, limit {said.limit:g} s, threads {said.threads}; "
         f"{machine(*PACKAGES)}\n",

@@ -274,6 +274,7 @@ def test_only_what_both_did_is_compared():
     assert line["wall, median of ratios"] == "3 [3, 3]"
     first, second = standing(rows)
     assert (first["done"], second["done"], second["open"]) == ("2", "1", "1")
+    assert list(first) == list(second)
 
 
 def test_the_drawing_begins_with_one_of_each_property(data):
