@@ -36,6 +36,10 @@ decides."""
 FIRST: Final = 256
 """Programs for each alternative in the search over phases before the solver's integer search."""
 
+SHARE: Final = 0.25
+"""Of the time spent so far, what the integer search may take for each box where its word is not
+taken: it can only find a counterexample then, and the attack has found most."""
+
 
 def decide_by_milp(
     question: Question,
@@ -75,7 +79,7 @@ def decide_by_milp(
         seconds = time.monotonic() - began
     if work.witness is not None or not work.open:
         return work.decision()
-    excluded = _excluded(work, math.inf if trust else seconds)
+    excluded = _excluded(work, math.inf if trust else SHARE * seconds)
     if work.witness is not None:
         return work.decision()
     if trust and excluded and set(work.open) <= set(excluded):
