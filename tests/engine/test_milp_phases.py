@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from liars import LIES, Liar
 from questions import met, question_of, questions, worst
 
+from secateur.engine import milp_phases
 from secateur.engine.bounds.neuron import Effort
 from secateur.engine.milp_phases import decide_by_phases
 from secateur.engine.network import Network
@@ -143,3 +144,22 @@ def test_values_too_large_for_floats_stay_unknown():
     network = Network.dense([[[1e200]], [[1e200]], [[1.0]]], [[0.0], [1.0], [0.0]])
     question = question_of(network, ([-1], [1]), [[([1], -(10**300), False), ([-1], 10, False)]])
     assert isinstance(decide_by_phases(question).verdict, Unknown | Refuted)
+
+
+@settings(max_examples=25)
+@given(question=questions(), cuts=st.integers(2, 4))
+def test_bounds_from_parts_change_no_answer(question, cuts):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(milp_phases, "PARTS", {1: cuts, 32: cuts + 1})
+        check(question, decide_by_phases(question, slopes=0))
+
+
+def test_bounds_from_parts_leave_fewer_programs(monkeypatch):
+    at, least = hard()
+    question, spent = at(least - 0.3), []
+    for parts in ({}, {1: 4}):
+        monkeypatch.setattr(milp_phases, "PARTS", parts)
+        decision = decide_by_phases(question, slopes=0)
+        assert decision.verdict == Proved(Method.MILP)
+        spent.append(decision.programs)
+    assert spent[1] < spent[0]
