@@ -121,10 +121,14 @@ class Single:
 
 
 class Paired:
-    """Bounds rows by difference bounds of two networks of one shape."""
+    """Bounds rows by difference bounds of two networks of one shape.
+
+    Attributes:
+        alike: which signs make both networks equal; None where none can.
+    """
 
     def __init__(self, pair: Any, rows: PairRows, alike: Alike | None, workers: int) -> None:
-        self._pair, self._rows, self._alike, self._workers = pair, rows, alike, workers
+        self._pair, self._rows, self.alike, self._workers = pair, rows, alike, workers
         self._watched = np.zeros(0, np.int64) if alike is None else alike.places
 
     @property
@@ -161,8 +165,8 @@ class Paired:
             )
 
         _spread(work, len(lower), self._workers, pool)
-        if self._alike is not None:
-            out.equal[:] = self._alike.where(stable)
+        if self.alike is not None:
+            out.equal[:] = self.alike.where(stable)
         return out
 
 

@@ -2,15 +2,15 @@
 
 What is proved is always the whole set: the network without all of it against the original. A
 refuted set leaves a point behind, which the next choice must respect; of a set that is not proved
-in time a quarter is tried, its safest members, and from there on sets grow again. What is not
-proved is not removed.
+those members are tried next that hindered the proof least, or a quarter, its safest ones, and from
+there on sets grow again. What is not proved is not removed.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -24,13 +24,14 @@ from ..engine.network import Network
 from ..engine.question import Question, ask
 from ..engine.region import Region
 from ..engine.verdict import Proved, Refuted, Unknown
-from .bisect import bisect
+from .bisect import Tried, bisect
 from .choice import Choice
 from .guarantee import Guarantee
 from .removal import Removal, without
 from .screen import Screen
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _NEAR = (0.1, 0.03, 0.01, 0.001)
 """Parts of the region's width around a counterexample in which its neighbours are looked for."""
@@ -39,11 +40,22 @@ SHARE = 0.25
 """Of the time that is left, what the proof of one set may take before a smaller one is tried."""
 
 SHORT = 1.5
-"""Seconds up to which a proof is `bisect`'s, without an attack: the screen has seen many points."""
+"""Seconds up to which a proof is `bisect`'s, without an attack: the screen has seen many points.
+It may then take all the time that is left, for what it takes is counted in boxes."""
+
+BOXES = 1024
+"""Sub-boxes that such a proof may bound. On ACAS Xu, sets of what does not hinder need some hundreds
+or are not proved with ten times as many."""
 
 MANY = 16
-"""New removals for which such a proof may take all of its time; fewer take less, a single one a
-quarter."""
+"""New removals for which it may take all of them; fewer take less, a single one a quarter."""
+
+LATER = 3
+"""Of what hindered a set and was put off, such a part is tried together once nothing else is left."""
+
+HINDERED = 0.25
+"""Part of the boxes left open by a set on which those of its members that are tried next may be in
+doubt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,17 +96,21 @@ class Joint:
         """Add as many candidates as can be proved to hold with what is proved; return how many."""
         before = len(self.proved)
         pool, size = list(candidates), len(candidates)
+        later: list[Removal] = []  # those that kept boxes open, the easiest first
         failed = 0  # sets in a row without a proof
-        while time.monotonic() < deadline and pool and not self.interrupted:
-            if failed >= self.patience:
-                break
+        while time.monotonic() < deadline and not self.interrupted and failed < self.patience:
             taken = {one.place for one in self.proved}
             self.screen.take(self.proved)
             pool = [one for one in pool if one.place not in taken]
-            some = choose(self.screen, pool)[:size]
+            some = choose(self.screen, pool)[:size] if pool else []
             if not some:
-                break
+                if not later:
+                    break
+                size = math.ceil(len(later) / LATER)
+                pool, later = later[:size], later[size:]
+                continue
             # What holds together at the points need not without some of its members.
+            easy: list[Removal] = []
             if self.screen.take([*self.proved, *some]) >= 0.0:
                 answer = self.prove([*self.proved, *some], deadline, SHARE)
                 match answer.verdict:
@@ -110,24 +126,54 @@ class Joint:
                             self.interrupted = True
                             break
                         failed += 1
-            if len(some) > 1:
+                        if isinstance(answer, Tried) and len(some) > 1:
+                            easy = self._easy(some, answer.doubts or {})
+            if easy:
+                hard = [one for one in some if one not in easy]
+                later = [*(one for one in later if one not in hard), *hard]
+                pool, size = [one for one in pool if one not in hard], len(easy)
+            elif len(some) > 1:
                 size = max(1, len(some) // 4)
             else:  # too hard alone, here and now
                 pool = [one for one in pool if one.place != some[0].place]
         self.screen.take(self.proved)
         return len(self.proved) - before
 
+    def _easy(self, some: Sequence[Removal], doubts: Mapping[int, Flags]) -> list[Removal]:
+        """Return at most half of a set that stayed without a proof: those that hindered it least.
+
+        Where the networks are equal a box closes, so what hinders are neurons whose signs are not
+        known on boxes that stayed open. Together, those returned are in doubt on few of them.
+        """
+        found = {one: doubts[place] for one in some if (place := self._flat(one)) in doubts}
+        if len(found) < len(some):
+            return []
+        some = sorted(some, key=lambda one: int(found[one].sum()))
+        easy, hindered = some[:1], found[some[0]]
+        for one in some[1 : len(some) // 2]:
+            hindered = hindered | found[one]
+            if hindered.mean() > HINDERED:
+                break
+            easy.append(one)
+        return easy
+
+    def _flat(self, one: Removal) -> int:
+        """Return the place of a neuron, flat over all stages."""
+        staged = self.screen.staged
+        return sum(stage.size for stage in staged.stages[: staged.of[one.layer]]) + one.neuron
+
     def prove(self, removals: Sequence[Removal], deadline: float, share: float = 1.0) -> Answer:
         """Return whether a set of removals keeps the guarantee on the whole region."""
         question = self._question(without(self.network, removals))
-        seconds = max(0.05, share * (deadline - time.monotonic()))
-        short = seconds <= SHORT
-        if short:  # the less a proof would gain, the less it may take
-            more = len(removals) - len(self.proved)
-            seconds = max(0.05, seconds * math.sqrt(min(1.0, more / MANY)))
+        left = max(0.05, deadline - time.monotonic())
+        effort = replace(self.effort, seconds=max(0.05, share * left))
         self.tries += 1
-        effort = replace(self.effort, seconds=seconds)
-        answer = bisect(question, effort) if short else decide(question, effort)
+        if effort.seconds <= SHORT:  # the less a proof would gain, the less it may take
+            part = math.sqrt(min(1.0, (len(removals) - len(self.proved)) / MANY))
+            boxes = min(effort.boxes, math.ceil(part * BOXES))
+            answer = bisect(question, replace(effort, seconds=left, boxes=boxes))
+        else:
+            answer = decide(question, effort)
         self.boxes += answer.boxes
         return answer
 

@@ -44,7 +44,7 @@ GRACE = 30.0
 LOADING = 600.0
 """Seconds in which a small cell is done even by a worker that compiles its loops first."""
 
-PATIENCE = 3
+PATIENCE = 2
 """Sets of removals in a row that may stay without a proof before a cell is left as it is: on ACAS
 Xu, what was tried after that took half of a hard cell's time, and removed next to nothing."""
 

@@ -14,7 +14,7 @@ from secateur.engine.question import ask
 from secateur.engine.region import Region
 from secateur.engine.verdict import Proved, Refuted, Unknown
 from secateur.redundancy import bisect as module
-from secateur.redundancy.bisect import bisect
+from secateur.redundancy.bisect import Tried, bisect
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.removal import Kind, Removal, without
 
@@ -56,6 +56,31 @@ def test_a_search_with_little_hope_ends_early(monkeypatch):
     question, _ = asked(network, Region.box([-1.0] * 2, [1.0] * 2), Outputs(Fraction(3)))
     assert isinstance(bisect(question, Effort(workers=1)).verdict, Proved)
     monkeypatch.setattr(module, "_EARLY", -1.0)  # looked at before the first box
-    answer = bisect(question, Effort(seconds=60.0, workers=1))
-    assert answer.verdict == Unknown("too few boxes close for the time")
+    answer = bisect(question, Effort(seconds=60.0, boxes=100, workers=1))
+    assert answer.verdict == Unknown("too few boxes close")
     assert answer.boxes == 0
+
+
+def test_neurons_whose_signs_are_not_known_on_open_boxes_are_named():
+    weights = [[[1.0, 1.0], [1.0, -1.0]], [[1.0, 1.0]]]
+    network = Network.dense(weights, [[0.0, 8.0], [0.0]])
+    question, _ = asked(network, Region.box([-1.0] * 2, [1.0] * 2), Outputs(Fraction(1)))
+    answer = bisect(question, Effort(boxes=3, workers=1))
+    assert isinstance(answer.verdict, Refuted | Unknown)
+    region = Region.box([-1.0] * 2, [0.25] * 2)
+    question, _ = asked(network, region, Outputs(Fraction(3, 8)))
+    answer = bisect(question, Effort(boxes=1, workers=1))
+    assert isinstance(answer, Tried)
+    if isinstance(answer.verdict, Unknown):
+        assert answer.doubts is not None
+        assert answer.doubts.keys() == {2}  # two inputs come first
+        assert answer.doubts[2].any()
+
+
+def test_the_same_boxes_are_bounded_however_long_they_take():
+    weights = [[[1.0, 1.0], [1.0, -1.0]], [[1.0, 1.0]]]
+    network = Network.dense(weights, [[0.0, 0.0], [0.0]])
+    question, _ = asked(network, Region.box([-1.0] * 2, [1.0] * 2), Outputs(Fraction(1, 4)))
+    answers = [bisect(question, Effort(seconds=s, boxes=200, workers=1)) for s in (60.0, 600.0)]
+    assert answers[0].boxes == answers[1].boxes
+    assert answers[0].verdict == answers[1].verdict

@@ -17,6 +17,7 @@ from secateur.engine.verdict import Method, Proved, Refuted, Unknown
 from secateur.engine.witness import Witness
 from secateur.redundancy import joint as module
 from secateur.redundancy.aim import Aim
+from secateur.redundancy.bisect import Tried
 from secateur.redundancy.choice import greedy
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.joint import Joint
@@ -228,11 +229,33 @@ def test_a_proof_lets_a_step_go_on(monkeypatch):
     assert joint.extend(zeros(3), greedy, soon()) == 3
 
 
-def test_where_time_is_short_small_sets_get_less_of_it(monkeypatch):
-    asked = answering(monkeypatch, lambda *_: Unknown("the time limit"))
+def test_where_time_is_short_work_is_counted_in_boxes_and_small_sets_get_fewer(monkeypatch):
+    asked = answering(monkeypatch, lambda *_: Unknown("the number of boxes"))
     joint = joined()
     joint.prove(zeros(4), soon(1.0))
     joint.prove(zeros(1), soon(1.0))
-    many, one = (effort.seconds for _, effort in asked)
-    assert many == pytest.approx(0.5, abs=0.1)
-    assert one == pytest.approx(0.25, abs=0.1)
+    many, one = (effort for _, effort in asked)
+    assert (many.boxes, one.boxes) == (module.BOXES / 2, module.BOXES / 4)
+    assert many.seconds == pytest.approx(1.0, abs=0.2)
+
+
+def test_those_that_hindered_a_proof_least_are_tried_next(monkeypatch):
+    tried = []
+
+    def all_but_the_third(question, effort):
+        state = question.sources[1].network.piecewise[0].layer.state
+        gone = np.flatnonzero(state != State.RELU).tolist()
+        tried.append(gone)
+        if 2 not in gone:
+            return decide(question, effort)
+        # The four inputs come before the neurons; on all boxes left the third one is in doubt.
+        doubts = {4 + at: np.array([at == 2, at == 2, at > 0]) for at in gone}
+        return Tried(Unknown("too few boxes close"), doubts=doubts)
+
+    monkeypatch.setattr(module, "bisect", all_but_the_third)
+    joint = joined(Outputs(Fraction(20)))
+    assert joint.extend(zeros(), greedy, soon(1.0)) == 3
+    assert sorted(one.neuron for one in joint.proved) == [0, 1, 3]
+    assert tried[0] == [0, 1, 2, 3]
+    assert len(tried[1]) == 1
+    assert tried[1] != [2]
