@@ -44,14 +44,14 @@ SHORT = 1.5
 It may then take all the time that is left, for what it takes is counted in boxes."""
 
 BOXES = 1024
-"""Sub-boxes that such a proof may bound. On ACAS Xu, sets of what does not hinder need some hundreds
-or are not proved with ten times as many."""
+"""Sub-boxes that such a proof may bound. On ACAS Xu, sets of what does not hinder need some
+hundreds, or are not proved with ten times as many."""
 
 MANY = 16
 """New removals for which it may take all of them; fewer take less, a single one a quarter."""
 
 LATER = 3
-"""Of what hindered a set and was put off, such a part is tried together once nothing else is left."""
+"""Of what hindered a set and was put off, such a part is tried together once no more is left."""
 
 HINDERED = 0.25
 """Part of the boxes left open by a set on which those of its members that are tried next may be in
