@@ -7,6 +7,7 @@ seven layers and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -44,7 +45,7 @@ class Input:
     @property
     def size(self) -> int:
         """Number of values."""
-        return int(np.prod(self.shape))
+        return int(math.prod(self.shape))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +91,7 @@ class Piecewise:
 
     def __post_init__(self) -> None:
         state = np.array(self.state, dtype=np.int8)
-        if state.ndim != 1 or not np.isin(state, list(State)).all():
+        if state.ndim != 1 or ((state < min(State)) | (state > max(State))).any():
             raise NetworkError("a piecewise layer needs one State for each neuron")
         state.setflags(write=False)
         object.__setattr__(self, "state", state)

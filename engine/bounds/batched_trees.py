@@ -124,13 +124,21 @@ def search(
     while len(level):
         level = chosen(level, active, budget - used)
         born: list[Level] = []
-        for start in range(0, len(level), size):
+        start = 0
+        while start < len(level):
             if late():
                 cells.boxes.add_(used)
                 return
             part = level.part(slice(start, start + size))
+            try:
+                born += _bounded(net, cells, part, active)
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size = max(1, size // 2)  # what the batch has noted so far holds all the same
+                continue
             used.index_add_(0, part.cell, torch.ones_like(part.cell))
-            born += _bounded(net, cells, part, active)
+            start += len(part)
         active &= ~cells.seen
         level = Level.joined(born, level)
     cells.boxes.add_(used)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from oracle import extremes
 from strategies import dense_networks, networks_with_boxes
 
+from secateur.engine.bounds import batched_trees
 from secateur.engine.bounds.batched_points import doubts, look, within
 from secateur.engine.bounds.batched_trees import Level, chosen
 from secateur.engine.bounds.device import place
@@ -143,6 +144,29 @@ def test_what_is_not_given_up_can_be_paid(device, seed):
         tally = np.zeros((cells, neurons))
         np.add.at(tally, cell, open_ & bit > 0)
         assert (active.cpu().numpy() & bit > 0)[tally == 0].all()
+
+
+@on_devices
+def test_batches_too_large_for_the_memory_are_taken_in_parts(device, monkeypatch):
+    rng = np.random.default_rng(1)
+    network = Network.dense(
+        [rng.normal(size=(8, 2)), rng.normal(size=(8, 8)), rng.normal(size=(2, 8))],
+        [rng.normal(size=8), rng.normal(size=8), np.zeros(2)],
+    )
+    cells = quarters(-np.ones(2), np.ones(2))
+    whole = decide_cells_on(device, network, *cells, SOME)
+    real = batched_trees.bound_batch
+
+    def small(net, lower, upper, **options):
+        if len(lower) > 2:
+            raise torch.cuda.OutOfMemoryError
+        return real(net, lower, upper, **options)
+
+    monkeypatch.setattr(batched_trees, "bound_batch", small)
+    parts = decide_cells_on(device, network, *cells, SOME)
+    assert (parts.state == whole.state).all()
+    assert (parts.boxes == whole.boxes).all()
+    assert parts.boxes.max() > 2
 
 
 @on_devices
