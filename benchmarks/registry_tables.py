@@ -45,6 +45,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "optimised_slopes",
+        "bounds with optimised slopes on 64 cells, by compiled loops and by auto_LiRPA in turn",
+        ("--net", "1_1", "--cells", "64", "--rounds", "3", *SEEDED),
+        ("--cells", "2", "--steps", "0,2", "--rounds", "1", "--peer", "no"),
+        needs=ACAS,
+    ),
+    Table(
         "program_build",
         "building the big-M program of a network, through arrays and by PuLP",
         ("--network", "1_1", "--pairs", "25", *SEEDED),
