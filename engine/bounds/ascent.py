@@ -25,8 +25,11 @@ from .compiled import njit
 from .lanes import LINE
 from .substitute import DOWN
 
-FAR, NEAR = 0.4, 0.03
-"""Length of the first and of the last step; slopes have no unit and lie in [0, 1]."""
+FAR, NEAR = 0.3, 0.1
+"""Length of the first and of the last step; slopes have no unit and lie in [0, 1].
+
+Chosen with the moments' memories on random networks and two of ACAS Xu: 5, 10 and 20 steps end 7,
+1.8 and 0.6 % wider than 400."""
 
 SURE = 1e-5
 """Share of its first bound by which a row must be below 0 to count as decided in binary32."""

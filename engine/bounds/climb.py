@@ -35,8 +35,8 @@ ROOM = 7  # number of rows
 ALIGN = 16
 """Rows are counted in multiples of it, the rest is zero: a whole number of vector registers."""
 
-FADE_FIRST, FADE_SECOND = 0.9, 0.99
-"""What the moments keep from step to step."""
+FADE_FIRST, FADE_SECOND = 0.6, 0.99
+"""What the moments keep from step to step: few steps leave no time for longer memories."""
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 KEEP_FIRST, KEEP_SECOND = np.float32(FADE_FIRST), np.float32(FADE_SECOND)
