@@ -140,7 +140,7 @@ REDUNDANCY: Final = (
         ("--pictures", "2", *SEEDED),
         (
             *("--nets", "dense", "--radii", "0.01", "--pictures", "1"),
-            *("--seconds", "2", "--points", "50", "--networks", "."),
+            *("--seconds", "1", "--points", "10", "--networks", "."),
         ),
         needs=(Need.IMAGES,),
     ),
@@ -150,7 +150,7 @@ REDUNDANCY: Final = (
         ("--pictures", "2", *SEEDED),
         (
             *("--nets", "dense", "--radii", "0.005", "--pictures", "1"),
-            *("--seconds", "2", "--points", "50", "--networks", "."),
+            *("--seconds", "1", "--points", "10", "--networks", "."),
         ),
         needs=(Need.IMAGES,),
     ),
