@@ -140,7 +140,7 @@ def cells(boxes: int) -> dict[str, int]:
 
     sides = ",".join("8" for _ in LOWER_LIMITS)
     region = ",".join(f"{a}:{b}" for a, b in zip(LOWER_LIMITS, UPPER_LIMITS, strict=True))
-    count = max(8, boxes // 1000)
+    count = max(8, boxes // 10_000)
     with tempfile.TemporaryDirectory() as folder:
         words = ["slice", str(acas(OTHER)), f"--region={region}", "--grid", sides]
         words += ["--stage", "phases", "--workers", "1", "--cells", f"random:{count}", "--quiet"]

@@ -186,11 +186,16 @@ class Search:
             level -= 1
         while not self._frontier[level]:
             level += 1
-        boxes = Boxes.join(self._frontier[level])
-        self._frontier[level] = []
-        if len(boxes) > self.limits.batch:
-            self._frontier[level] = [boxes.take(slice(self.limits.batch, None))]
-            boxes = boxes.take(slice(0, self.limits.batch))
+        # Part by part, so that what is done is freed: a level may hold a million boxes.
+        parts, taken, room = self._frontier[level], list[Boxes](), self.limits.batch
+        while parts and room:
+            first = parts.pop(0)
+            if len(first) > room:
+                parts.insert(0, first.take(slice(room, None)))
+                first = first.take(slice(0, room))
+            taken.append(first)
+            room -= len(first)
+        boxes = Boxes.join(taken)
         boxes.wish = np.where(self.dropped, 0, boxes.wish).astype(np.uint8)
         return boxes.take(np.asarray(boxes.wish.any(axis=1))), level
 
