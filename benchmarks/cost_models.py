@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,12 @@ SHORTEST: Final = 5e-3
 
 SMALLEST: Final = 2**16
 """Bytes below which a peak counts as this: pages and allocators round it."""
+
+FOLDS: Final = 4
+"""Parts of the questions, each judged by laws that were fitted to the others."""
+
+OTHERS: Final = (8, 12, 20, 24)
+"""Numbers of inputs that might stand in place of the rule's."""
 
 TABLE: Final = ROOT / "engine" / "cost_table.py"
 
@@ -123,51 +129,67 @@ YARDSTICK: Final = {unit!r}
 '''
 
 
-def regret(rows: Sequence[Row], found: dict[str, Law]) -> list[Row]:
+def regret(rows: Sequence[Row]) -> list[Row]:
     """Return the CPU seconds that rules of choice take on the drawn questions, beside the best.
 
-    The laws are fitted to three of four questions, and judged on all; a search that was stopped
-    counts with what it spent.
+    Laws judge each question by a fit to the other folds; a search that was stopped counts with
+    what it spent.
     """
     asked = [row for row in rows if not row["boxes refuted"]]
-    rules: dict[str, Callable[[Row], bool]] = {
-        f"boxes up to {BISECTED} inputs": lambda row: row["inputs"] <= BISECTED,
-        "the laws": lambda row: _by_laws(row, found),
-        "boxes always": lambda row: True,
-        "phases always": lambda row: False,
-        "the best afterwards": lambda row: row["boxes settle"] <= row["phases settle"],
+    ratios = _ratios(asked)
+    few = [row["inputs"] <= BISECTED for row in asked]
+    rules = {
+        f"boxes up to {BISECTED} inputs": few,
+        "the laws beyond their spread": [
+            ratio > 1.0 if max(ratio, 1.0 / ratio) > doubt else usual
+            for (ratio, doubt), usual in zip(ratios, few, strict=True)
+        ],
+        "the laws whatever their spread": [ratio > 1.0 for ratio, _ in ratios],
+        **{f"boxes up to {most} inputs": [r["inputs"] <= most for r in asked] for most in OTHERS},
+        "boxes always": [True] * len(asked),
+        "phases always": [False] * len(asked),
+        "the best afterwards": [row["boxes settle"] <= row["phases settle"] for row in asked],
     }
+    best = [min(row["boxes settle"], row["phases settle"]) for row in asked]
     out = []
-    for name, rule in rules.items():
-        spent = [row["boxes settle" if rule(row) else "phases settle"] for row in asked]
-        done = [row["boxes settled" if rule(row) else "phases settled"] for row in asked]
-        best = [min(row["boxes settle"], row["phases settle"]) for row in asked]
+    for name, boxes in rules.items():
+        words = ["boxes" if one else "phases" for one in boxes]
+        spent = [row[f"{word} settle"] for row, word in zip(asked, words, strict=True)]
+        done = [bool(row[f"{word} settled"]) for row, word in zip(asked, words, strict=True)]
         twice = sum(s > 2 * b + 0.05 for s, b in zip(spent, best, strict=True))
         out.append(
             {
                 "choice": name,
                 "CPU (s)": f"{sum(spent):.1f}",
-                "settled": f"{sum(map(bool, done))} of {len(asked)}",
+                "settled": f"{sum(done)} of {len(asked)}",
+                "against the rule": sum(x != y for x, y in zip(boxes, few, strict=True)),
                 "more than twice the best": twice,
             }
         )
     return out
 
 
-def _by_laws(row: Row, found: dict[str, Law]) -> bool:
-    figures = Figures(
-        inputs=int(row["inputs"]),
-        neurons=int(row["neurons"]),
-        weights=int(row["weights"]),
-        unstable=int(row["unstable"]),
-        tight=float(row["tight"]),
-    )
-    boxes, phases = found["boxes settle"], found["phases settle"]
-    ratio = phases.at(figures) / boxes.at(figures)
-    doubt = math.exp(math.hypot(math.log(boxes.spread), math.log(phases.spread)))
-    if ratio > doubt or ratio < 1.0 / doubt:
-        return ratio > 1.0
-    return figures.inputs <= BISECTED
+def _ratios(asked: Sequence[Row]) -> list[tuple[float, float]]:
+    """Return for each question phases' seconds over boxes' by the other folds, and the spread."""
+    out = [(1.0, math.inf)] * len(asked)
+    for fold in range(FOLDS if len(asked) >= 2 * FOLDS else 0):
+        rest = [row for at, row in enumerate(asked) if at % FOLDS != fold]
+        boxes, phases = (
+            fitted(rest, f"{key} settle", HARD, settled=f"{key} settled", least=SHORTEST)[0]
+            for key in ("boxes", "phases")
+        )
+        doubt = math.exp(math.hypot(math.log(boxes.spread), math.log(phases.spread)))
+        for at in range(fold, len(asked), FOLDS):
+            row = asked[at]
+            figures = Figures(
+                inputs=int(row["inputs"]),
+                neurons=int(row["neurons"]),
+                weights=int(row["weights"]),
+                unstable=int(row["unstable"]),
+                tight=float(row["tight"]),
+            )
+            out[at] = phases.at(figures) / boxes.at(figures), doubt
+    return out
 
 
 def pictures(rows: Sequence[Row]) -> str:
@@ -224,7 +246,7 @@ def main() -> None:
     if given.json:
         given.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found, told = laws(rows)
-    print(table(told), table(regret(rows, found)), sep="\n\n")
+    print(table(told), table(regret(rows)), sep="\n\n")
     said = f"{len(rows)} drawn networks, seed {given.seed}; {machine('numpy', 'numba', 'highspy')}"
     print(f"\n{said}")
     if given.plot:
