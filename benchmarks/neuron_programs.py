@@ -208,10 +208,10 @@ def main() -> int:
     parser.add_argument("--ways", default="boxes,programs,omlt,pulp", help="|".join(ALL))
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds a question")
     parser.add_argument("--sample", type=int, help="so many of the questions at random")
-    parser.add_argument("--seed", type=int, default=0, help="of questions and sample")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--json", type=Path, help="rows as JSON lines; goes on where it stopped")
     given = parser.parse_args()
-    names, asked = given.ways.split(","), list(questions(given.seed))
+    names, asked = given.ways.split(","), list(questions())
     if given.sample is not None:
         drawn = set(random.Random(given.seed).sample(range(len(asked)), given.sample))
         asked = [one for at, one in enumerate(asked) if at in drawn]

@@ -51,8 +51,8 @@ def test_every_way_gives_the_oracle_s_answer(tmp_path_factory, case, way):
 
 def test_questions_are_open_repeatable_and_turned_to_at_most_zero(monkeypatch):
     monkeypatch.setattr(neuron_questions, "DRAWN", {"horizontal-coc": 3})
-    asked = list(neuron_questions.questions(seed=1))
-    again = list(neuron_questions.questions(seed=1))
+    asked = list(neuron_questions.drawn(seed=1))
+    again = list(neuron_questions.drawn(seed=1))
     for one, other in zip(asked, again, strict=True):
         assert (one.name, one.layer, one.neuron) == (other.name, other.layer, other.neuron)
         assert (one.lower == other.lower).all()
