@@ -5,8 +5,8 @@ from a random cell of the grid of 8 equal parts of each input's range, among tho
 shown neither by backward linear bounds with optimised slopes nor by SAMPLES random points. So most
 are true, and those that are not are refuted in a small part of their box only.
 
-What bounds leave open changes as bounds do, so those that are measured were drawn once, with seed 0,
-and stand in `neuron_questions.json`: cell, layer, neuron, and whether z <= 0 is asked.
+What bounds leave open changes as bounds do, so those that are measured were drawn once, with seed
+0, and stand in `neuron_questions.json`: cell, layer, neuron, and whether z <= 0 is asked.
 """
 
 from __future__ import annotations
