@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..rounding import LARGEST
 from .compiled import njit
 from .pairs_back import end, load_rows, meet
-from .pairs_relax import below_difference
+from .pairs_relax import at_stake, below_difference
 from .zonotopes import HALF1, HALF2, L1, L2, LD, SHIFT1, SHIFT2, SLOPE1, SLOPE2, U1, U2, UD
 
 Array = NDArray[np.float64]
@@ -142,6 +142,7 @@ def relax_chosen(of_x, of_y, of_d, choice, left, least, count, live, begin, t):
             magnitude += (abs(into_a) + abs(steep)) * max(-t[L1, n], t[U1, n])
         of_y[j], more = _below(b, choice[SLOPE_Y, n], slope2, shift2, t[HALF2, n])
         of_d[j] = into_c
+        magnitude += at_stake(of_x[j], of_y[j], of_d[j], n, t)
         constant += shift + add + more
         magnitude += 2.0 * abs(shift) + abs(add) + abs(more)
     return constant, magnitude

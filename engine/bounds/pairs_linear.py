@@ -13,6 +13,7 @@ from .compiled import njit
 from .grid_lines import cut_off
 from .kernels import GUIDED
 from .pairs_back import back, back_one, load_rows
+from .pairs_block import ROWS, block_apart, block_one, put_pairs
 from .pairs_climb import NEAR, raise_rows, room
 from .pairs_intervals import DL, DU, XL, XU, YL, YU, activations, intervals, let_stand
 from .zonotopes import (
@@ -128,8 +129,9 @@ def bound_pairs_linear(
     share = np.zeros((3, total if guide else 1, size_in))
     active, which = np.zeros(size_in, np.int64), np.zeros(asked, np.int64)
     charge = pair.operations * UNIT / (1.0 - pair.operations * UNIT) * SLACK
-    climbs = pair.shared == 0 and pair.step.max() == 0.0
-    climb, by_parts = room(asked if climbs else 1, total, size_in), np.zeros(asked, np.bool_)
+    plain = pair.shared == 0 and pair.step.max() == 0.0
+    table = np.zeros((ROWS, total if plain else 1))
+    climb, by_parts = room(asked if plain else 1, total, size_in), np.zeros(asked, np.bool_)
     for box in range(box_low.shape[0]):
         low[box], base[box], doubt[box] = -np.inf, -np.inf, 0.0
         inputs = 0
@@ -204,7 +206,7 @@ def bound_pairs_linear(
                             width = box_high[box, i] - box_low[box, i]
                             parts[box, r, i] = blame[at, i] if guide else abs(planes[at, i]) * width
                 number = _near(wanted[box], low[box], cut, parts[box], which)
-                if climbs and number > 0:
+                if plain and number > 0:
                     for at in range(number):
                         climb.best[at] = low[box, which[at]]
                         climb.planes[at] = slopes[box, which[at]]
@@ -246,7 +248,45 @@ def bound_pairs_linear(
                 if number == 0:
                     continue
                 constant[: 2 * number], error[: 2 * number] = 0.0, 0.0
-                if kind == OF_BOTH:
+                if plain and kind == OF_BOTH:
+                    block_apart(
+                        pair,
+                        k,
+                        places[:number],
+                        work,
+                        constant,
+                        error,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        first,
+                        both,
+                        table,
+                        charge,
+                        bounds,
+                        planes,
+                    )
+                elif plain:
+                    block_one(
+                        pair,
+                        k,
+                        kind,
+                        places[:number],
+                        work,
+                        constant,
+                        error,
+                        box_now,
+                        live,
+                        count,
+                        t,
+                        first if kind == OF_FIRST else second,
+                        table,
+                        charge,
+                        bounds,
+                        planes,
+                    )
+                elif kind == OF_BOTH:
                     left = work[0, : 4 * number * made].reshape(4 * number, made)
                     left[:] = 0.0
                     work[1, : 4 * number * made] = 0.0
@@ -331,4 +371,6 @@ def bound_pairs_linear(
             kept = count[k]
             if kept < made:
                 compact(start, rows_in, made, kept_at, kept, first, second, both)
+            if plain:
+                put_pairs(pair, k, live, count, t, table)
             activations(pair, k, live, count, t, post)

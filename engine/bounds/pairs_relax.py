@@ -45,6 +45,17 @@ def reduced(a, b, c):
 
 
 @njit(cache=True, nogil=True, inline="always")
+def at_stake(a, b, c, n, t):
+    """Return the magnitudes of what a neuron's x, y and d bring to a row.
+
+    Their coefficients are moved between the three next. What then cancels is small; the rounding of
+    what it came from is not, and is charged here.
+    """
+    far = abs(a) * max(-t[L1, n], t[U1, n]) + abs(b) * max(-t[L2, n], t[U2, n])
+    return far + abs(c) * max(-t[LD, n], t[UD, n])
+
+
+@njit(cache=True, nogil=True, inline="always")
 def below_relu(weight, low, high, slope, half):
     """Return slope, shift and gap of a line below ``weight * relu(z)``, 0 inside [low, high]."""
     if weight >= 0.0:
@@ -160,7 +171,7 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t, apart):
             a, b, c, shift, size = _relax_rounded(a, b, c, n, gaps, j, t, apart)
             of_x[j], of_y[j], of_d[j] = a, b, c
             constant += shift
-            magnitude += size
+            magnitude += size + at_stake(a, b, c, n, t)
             continue
         one, two = t[HALF1, n] > 0.0, t[HALF2, n] > 0.0
         slope1, shift1 = t[SLOPE1, n], t[SHIFT1, n]
@@ -205,6 +216,7 @@ def relax(of_x, of_y, of_d, gaps, count, live, begin, t, apart):
         constant += shift
         magnitude += abs(shift)
         of_y[j], of_d[j] = steep, into_c
+        magnitude += at_stake(of_x[j], of_y[j], of_d[j], n, t)
     return constant, magnitude
 
 

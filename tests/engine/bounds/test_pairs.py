@@ -150,6 +150,21 @@ def test_bounds_close_on_the_value_as_the_box_closes_on_a_point(kernel, data):
     assert (after[0] >= before[0] - 1e-6 * (1 + np.abs(before[0]))).all()
 
 
+@given(data=st.data())
+@settings(max_examples=40)
+def test_blocks_of_rows_give_the_bounds_of_rows_taken_one_by_one(data):
+    _, _, _, pair = data.draw(pairs())
+    rows = data.draw(rows_over(2, 2))
+    lower, upper = data.draw(corners_of_boxes(2))
+    step = pair.step.copy()
+    step[0, 0] = 1.0  # a grid of the input means nothing, and sends all rows the slower way
+    block, one = (
+        bounded("linear", each, rows, lower, upper) for each in (pair, pair._replace(step=step))
+    )
+    for ours, reference in zip(block[:3], one[:3], strict=True):
+        assert np.allclose(ours, reference, rtol=1e-8, atol=1e-8)
+
+
 def both_ways(noise, lower, upper):
     """Return bounds of rows of f - g by difference bounds, and by those of the merged network."""
     generator = np.random.default_rng(1)
