@@ -17,9 +17,10 @@ from ..network import State
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .grid_lines import ends, grid_line, moved, on_grid
-from .lanes import LINE
+from .lanes import LINE, gather_row
 from .packed import LOWER, UPPER
 from .substitute import put_inputs, put_line, room_for, substitute
+from .vectors import LANES
 
 GUIDED = 32
 """Up to this many inputs, the choice of the input to bisect looks through the relaxations."""
@@ -27,30 +28,7 @@ GUIDED = 32
 _RELU, _ZERO, _IDENTITY = int(State.RELU), int(State.ZERO), int(State.IDENTITY)
 
 
-@njit(cache=True, nogil=True)
-def gather(net, k, high, live, live_count, packed):
-    """Note the neurons of stage k that may be live, and copy their rows to `packed`.
-
-    A neuron that is known to be zero, by its state or by its bounds so far, has no row; columns
-    are those of the sources' live neurons.
-    """
-    begin, count = net.offset[k], 0
-    for i in range(net.sizes[k]):
-        state = net.state[begin + i]
-        if state != _ZERO and not (state == _RELU and high[begin + i] <= 0.0):
-            live[begin + count] = i
-            count += 1
-    live_count[k] = count
-    for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source, start = net.edge_source[e], net.edge_start[e]
-        columns, there, width = live_count[source], net.offset[source], net.sizes[source]
-        for c in range(count):
-            row = start + live[begin + c] * width
-            for j in range(columns):
-                packed[start + c * columns + j] = net.weight[row + live[there + j]]
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def drop_dead(net, k, high, live, live_count, packed, rows, count):
     """Drop the rows of stage k's neurons that are zero by now; they are no columns of what follows.
 
@@ -60,7 +38,7 @@ def drop_dead(net, k, high, live, live_count, packed, rows, count):
         high: `(neurons,)` upper bounds.
         live: indices of the live neurons, stage by stage; those of stage k are fewer on return.
         live_count: their number, a stage.
-        packed: as `gather` fills it.
+        packed: as `enclose` fills it.
         rows: places of rows among the stage's live neurons, ascending; moved with them, -1 where
             there is no neuron left.
         count: how many of these count.
@@ -86,60 +64,90 @@ def drop_dead(net, k, high, live, live_count, packed, rows, count):
     live_count[k] = kept
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
-def _sums(row, middle):
-    """Return a row times the middles, and its magnitudes times the radii and the largest values."""
-    centre, radius, total = 0.0, 0.0, 0.0
-    for j in range(row.shape[0]):
-        centre += row[j] * middle[0, j]
-        radius += abs(row[j]) * middle[1, j]
-        total += abs(row[j]) * middle[2, j]
-    return centre, radius, total
+@njit(cache=True, nogil=True, inline="always")
+def _list_live(net, k, high, live, sums, pitch):
+    """List the neurons of stage k that may be live, and begin their sums; return their number."""
+    begin, states, bias, count = net.offset[k], net.state, net.bias, 0
+    for i in range(net.sizes[k]):
+        state = states[begin + i]
+        if state != _ZERO and not (state == _RELU and high[begin + i] <= 0.0):
+            live[begin + count] = i
+            sums[count], sums[pitch + count] = bias[begin + i], 0.0
+            sums[2 * pitch + count] = abs(bias[begin + i])
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _put_middle(post_low, post_high, there, live, columns, middle, pitch):
+    """Fill middles, radii and largest magnitudes of the activations of a stage's live neurons."""
+    for j in range(columns):
+        n = there + live[there + j]
+        low, high = post_low[n], post_high[n]
+        centre, largest = 0.5 * (low + high), max(abs(low), abs(high))
+        middle[j] = centre
+        middle[pitch + j] = max(high - centre, centre - low) * (1.0 + 4.0 * UNIT)
+        # a weight of 0 makes it NaN, found too large below
+        middle[2 * pitch + j] = largest if largest < LARGEST else np.inf
+    for j in range(columns, (columns + LANES - 1) // LANES * LANES):
+        middle[j], middle[pitch + j], middle[2 * pitch + j] = 0.0, 0.0, 0.0
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def enclose(net, k, post_low, post_high, low, high, scale, live, live_count, packed, sums, middle):
+    """Note the neurons of stage k that may be live, copy their rows, and bound them by intervals.
+
+    A neuron that is known to be zero, by its state or by its bounds so far, has no row; columns
+    are those of the sources' live neurons.
+
+    Args:
+        net: `Packed`.
+        k: the stage.
+        post_low: `(neurons,)` bounds of the activations of earlier stages.
+        post_high: the same.
+        low: `(neurons,)` bounds of the pre-activations, intersected with those found.
+        high: the same.
+        scale: filled for live neurons with a bound on |b_i| + sum |W_ij| |a_j|, whatever the
+            activations in their bounds.
+        live: filled with the indices of the neurons, stage by stage.
+        live_count: their number, a stage.
+        packed: filled with the matrices on live rows and columns; LANES longer than all weights.
+        sums: as `sums_for` gives it.
+        middle: the same.
+
+    Returns:
+        the largest of `scale`.
+    """
+    offset, sizes, weight, begin = net.offset, net.sizes, net.weight, net.offset[k]
+    source_of, start_of, pitch, terms = net.edge_source, net.edge_start, sums.shape[0] // 3, 4.0
+    count = _list_live(net, k, high, live, sums, pitch)
+    live_count[k] = count
+    for e in range(net.edge_first[k], net.edge_first[k + 1]):
+        source, start = source_of[e], start_of[e]
+        columns, there, width = live_count[source], offset[source], sizes[source]
+        terms += columns + 2.0
+        _put_middle(post_low, post_high, there, live, columns, middle, pitch)
+        for c in range(count):
+            row, to = start + live[begin + c] * width, start + c * columns
+            gather_row(weight, row, live, there, columns, packed, to, middle, pitch, sums, c, pitch)
+    charge, largest = (terms * UNIT / (1.0 - terms * UNIT)) * SLACK, 0.0
+    for c in range(count):
+        n, centre, total = begin + live[begin + c], sums[c], sums[2 * pitch + c]
+        reach = (sums[pitch + c] + charge * total) * SLACK + UNDERFLOW
+        reach += abs(centre) * (4.0 * UNIT)  # what rounding the ends can take away
+        scale[n] = total * SLACK + UNDERFLOW
+        # NaN, from an infinity times 0, is too large, too.
+        largest = max(largest, scale[n]) if scale[n] < LARGEST else np.inf
+        high[n] = min(high[n], centre + reach)
+        low[n] = max(low[n], centre - reach)
+    return largest
 
 
 @njit(cache=True, nogil=True)
-def interval_stage(
-    net, k, post_low, post_high, low, high, scale, live, live_count, packed, sums, middle
-):
-    """Intersect the bounds of stage k's live neurons with intervals; fill `scale` with magnitudes.
-
-    scale[i] bounds |b_i| + sum |W_ij| |a_j|, whatever the activations in their bounds.
-
-    Returns:
-        the largest of these.
-    """
-    begin, count, terms = net.offset[k], live_count[k], 4.0
-    for c in range(count):
-        bias = net.bias[begin + live[begin + c]]
-        sums[0, c], sums[1, c], sums[2, c] = bias, 0.0, abs(bias)
-    for e in range(net.edge_first[k], net.edge_first[k + 1]):
-        source, start = net.edge_source[e], net.edge_start[e]
-        columns, there = live_count[source], net.offset[source]
-        terms += columns + 2.0
-        for j in range(columns):
-            n = there + live[there + j]
-            middle[0, j] = 0.5 * (post_low[n] + post_high[n])
-            middle[1, j] = max(post_high[n] - middle[0, j], middle[0, j] - post_low[n])
-            middle[1, j] *= 1.0 + 4.0 * UNIT
-            middle[2, j] = max(abs(post_low[n]), abs(post_high[n]))
-            if not middle[2, j] < LARGEST:  # a weight of 0 makes it NaN, found too large below
-                middle[2, j] = np.inf
-        for c in range(count):
-            row = packed[start + c * columns : start + (c + 1) * columns]
-            centre, radius, total = _sums(row, middle)
-            sums[0, c] += centre
-            sums[1, c] += radius
-            sums[2, c] += total
-    charge, largest = (terms * UNIT / (1.0 - terms * UNIT)) * SLACK, 0.0
-    for c in range(count):
-        n = begin + live[begin + c]
-        reach = (sums[1, c] + charge * sums[2, c]) * SLACK + UNDERFLOW
-        scale[n] = sums[2, c] * SLACK + UNDERFLOW
-        # NaN, from an infinity times 0, is too large, too.
-        largest = max(largest, scale[n]) if scale[n] < LARGEST else np.inf
-        high[n] = min(high[n], np.nextafter(sums[0, c] + reach, np.inf))
-        low[n] = max(low[n], np.nextafter(sums[0, c] - reach, -np.inf))
-    return largest
+def sums_for(net):
+    """Return room for `enclose`: three sums a row, and what rows are multiplied by."""
+    pitch = (net.sizes.max() + LANES - 1) // LANES * LANES
+    return np.zeros(3 * pitch), np.zeros(3 * pitch)
 
 
 @njit(cache=True, nogil=True)
@@ -162,11 +170,10 @@ def _activate_rounded(net, n, low, high, post_low, post_high):
     return slope, top, down_slope, down_shift, 2.0 * half, gap
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def activate(net, k, low, high, scale, post_low, post_high, live, live_count, lines):
     """Fill the activations' bounds and the lines of stage k's live neurons."""
-    begin = net.offset[k]
-    states, biases, steps = net.state, net.bias, net.step
+    begin, states, biases, steps = net.offset[k], net.state, net.bias, net.step
     for at in range(begin, begin + live_count[k]):
         n = begin + live[at]
         state, least, most = states[n], low[n], high[n]
@@ -194,7 +201,7 @@ def activate(net, k, low, high, scale, post_low, post_high, live, live_count, li
         put_line(lines, at, line, biases[n], size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def put_share(begin, live, count, rows, slopes, width, share):
     """Note which inputs the looseness of a stage's relaxations comes from.
 
@@ -291,19 +298,19 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
     widest = net.sizes.max()
     most = 2 * widest
     room, used = room_for(net), np.zeros(stages, np.uint8)
-    packed = np.empty(net.weight.shape[0])
+    packed = np.zeros(net.weight.shape[0] + LANES)
     lines, width = np.zeros(total * LINE), np.zeros(inputs)
     post_low, post_high, scale = np.zeros(total), np.zeros(total), np.zeros(total)
     live, live_count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
-    sums, middle = np.zeros((3, widest)), np.zeros((3, widest))
+    sums, middle = sums_for(net)
     rows, signs, bounds = np.zeros(most, np.int64), np.zeros(most), np.zeros(most)
     slopes, parts = np.zeros((most, inputs)), np.zeros((most, inputs))
     share = np.zeros(total * inputs)
-    guide = inputs <= GUIDED
+    guide, offset, state = inputs <= GUIDED, net.offset, net.state
     for box in range(box_low.shape[0]):
         last = 0
         for k in range(1, stages):
-            for n in range(net.offset[k], net.offset[k + 1]):
+            for n in range(offset[k], offset[k + 1]):
                 if wish[box, n]:
                     last = k
         every = last == 0
@@ -319,8 +326,7 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
         live_count[0] = inputs
         for k in range(1, last + 1):
             begin = net.offset[k]
-            gather(net, k, high[box], live, live_count, packed)
-            largest = interval_stage(
+            largest = enclose(
                 net,
                 k,
                 post_low,
@@ -341,7 +347,7 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
             for c in range(live_count[k]):
                 n = begin + live[begin + c]
                 unstable = low[box, n] < 0.0 and high[box, n] > 0.0
-                if net.state[n] != _RELU:  # its line is exact: only an output needs bounds
+                if state[n] != _RELU:  # its line is exact: only an output needs bounds
                     both = every and k == last
                 else:
                     both = unstable and (every or k < last)

@@ -15,15 +15,15 @@ between machines; bounds charge every rounding either way.
 
 from __future__ import annotations
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from functools import partial
+
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiled import njit
-
-LANES = 8
-"""Numbers a vector."""
+from .packed import LOWER, UPPER
+from .vectors import LANES, Code, word
 
 MOST = 3
 """Vectors of rows a block: with eight neurons they fill the registers of current processors."""
@@ -34,83 +34,17 @@ ROWS = LANES * MOST
 LINE = 8
 """Numbers a neuron in a table of lines: see `relax`."""
 
-_DOUBLE, _WIDE = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES)
-_WORD = ir.IntType(64)
-_EIGHT = ir.Constant(_WORD, 8)
-
-
-class _Code:
-    """Emits vector code at a place of a function."""
-
-    def __init__(self, context, builder, signature, arguments):
-        self.builder, self.module = builder, builder.module
-        self.values = [
-            context.make_array(kind)(context, builder, value).data
-            if isinstance(kind, types.Array)
-            else value
-            for kind, value in zip(signature.args, arguments, strict=True)
-        ]
-        self.zero = ir.Constant(_WIDE, [0.0] * LANES)
-
-    def at(self, pointer, *terms):
-        """Return a pointer moved by the sum of products of numbers."""
-        builder, place = self.builder, None
-        for term in terms:
-            factors = term if isinstance(term, tuple) else (term,)
-            product = None
-            for factor in factors:
-                word = ir.Constant(_WORD, factor) if isinstance(factor, int) else factor
-                product = word if product is None else builder.mul(product, word)
-            place = product if place is None else builder.add(place, product)
-        return builder.gep(pointer, [place])
-
-    def load(self, pointer):
-        """Return the eight numbers at a place."""
-        builder = self.builder
-        return builder.load(builder.bitcast(pointer, _WIDE.as_pointer()), align=8)
-
-    def store(self, value, pointer):
-        """Put eight numbers at a place."""
-        builder = self.builder
-        builder.store(value, builder.bitcast(pointer, _WIDE.as_pointer()), align=8)
-
-    def spread(self, pointer):
-        """Return the number at a place eight times."""
-        builder, undefined = self.builder, ir.Constant(_WIDE, ir.Undefined)
-        one = builder.insert_element(undefined, builder.load(pointer), ir.Constant(_WORD, 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(one, undefined, mask)
-
-    def add_product(self, a, b, c):
-        """Return a b + c, fused where the processor can."""
-        return self._call("llvm.fmuladd", a, b, c)
-
-    def magnitude(self, a):
-        """Return |a|."""
-        return self._call("llvm.fabs", a)
-
-    def _call(self, name, *values):
-        kind = ir.FunctionType(_WIDE, [_WIDE] * len(values))
-        function = cgutils.get_or_insert_function(self.module, kind, f"{name}.v{LANES}f64")
-        return self.builder.call(function, values)
-
-    def room(self, start):
-        """Return a vector variable; those that stay within a loop become registers."""
-        place = cgutils.alloca_once(self.builder, _WIDE)
-        self.builder.store(start, place)
-        return place
-
 
 def _for_each_width(code, lanes, emit):
     """Emit code for each number of vectors a block may have, chosen when it runs."""
     for width in range(1, MOST + 1):
-        chosen = code.builder.icmp_signed("==", lanes, ir.Constant(_WORD, width))
+        chosen = code.builder.icmp_signed("==", lanes, word(width))
         with code.builder.if_then(chosen):
             emit(width)
 
 
-def _tile(code, width, tall, first, old):
-    """Emit ``out[first : first + tall] (+)= matrix[:, first : first + tall].T block``."""
+def _tile(code, width, tall, first, old, forward):
+    """Emit ``out[i] (+)= sum_j m[i, j] block[j]`` for some rows i; m is turned unless `forward`."""
     matrix, pitch, block, columns, out = code.values[1:6]
     builder, step = code.builder, LANES * width
     ends = [
@@ -123,9 +57,11 @@ def _tile(code, width, tall, first, old):
     with cgutils.for_range(builder, columns) as loop:
         j = loop.index
         vectors = [code.load(code.at(block, (j, step), v * LANES)) for v in range(width)]
-        row = code.at(matrix, (j, pitch), first)
+        corner = (
+            code.at(matrix, (first, pitch), j) if forward else code.at(matrix, (j, pitch), first)
+        )
         for a in range(tall):
-            weight = code.spread(code.at(row, a))
+            weight = code.spread(code.at(corner, (pitch, a) if forward else a))
             for v in range(width):
                 place = sums[a][v]
                 builder.store(code.add_product(weight, vectors[v], builder.load(place)), place)
@@ -134,8 +70,8 @@ def _tile(code, width, tall, first, old):
             code.store(builder.load(sums[a][v]), ends[a][v])
 
 
-def _product(context, builder, signature, arguments):
-    code = _Code(context, builder, signature, arguments)
+def _product(forward, context, builder, signature, arguments):
+    code = Code(context, builder, signature, arguments)
     (
         lanes,
         matrix,
@@ -151,46 +87,43 @@ def _product(context, builder, signature, arguments):
     ) = code.values
     matrix, block = code.at(matrix, matrix_at), code.at(block, block_at)
     code.values = [lanes, matrix, pitch, block, columns, code.at(out, out_at)]
-    old = builder.icmp_signed("!=", more, ir.Constant(_WORD, 0))
+    old = builder.icmp_signed("!=", more, word(0))
 
     def emit(width):
-        whole = builder.and_(into, ir.Constant(_WORD, -8))
-        with cgutils.for_range_slice(
-            builder, ir.Constant(_WORD, 0), whole, _EIGHT, intp=_WORD, inc=True
-        ) as (first, _):
-            _tile(code, width, 8, first, old)
+        whole = builder.and_(into, word(-8))
+        with code.counted(whole, LANES) as first:
+            _tile(code, width, 8, first, old, forward)
         for tall in (4, 2, 1):
-            bit = builder.and_(into, ir.Constant(_WORD, tall))
-            with builder.if_then(builder.icmp_signed("!=", bit, ir.Constant(_WORD, 0))):
-                first = builder.and_(into, ir.Constant(_WORD, -2 * tall))
-                _tile(code, width, tall, first, old)
+            bit = builder.and_(into, word(tall))
+            with builder.if_then(builder.icmp_signed("!=", bit, word(0))):
+                first = builder.and_(into, word(-2 * tall))
+                _tile(code, width, tall, first, old, forward)
 
     _for_each_width(code, lanes, emit)
     return context.get_dummy_value()
 
 
+def _product_signature():
+    whole, flat = types.int64, types.float64[::1]
+    return types.void(whole, flat, whole, whole, flat, whole, whole, flat, whole, whole, whole)
+
+
 @intrinsic
 def _emit_product(
-    typing,
-    lanes,
-    matrix,
-    matrix_at,
-    pitch,
-    block,
-    block_at,
-    columns,
-    out,
-    out_at,
-    into,
-    more,
+    typing, lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
 ):
-    whole, flat = types.int64, types.float64[::1]
-    signature = types.void(whole, flat, whole, whole, flat, whole, whole, flat, whole, whole, whole)
-    return signature, _product
+    return _product_signature(), partial(_product, False)
+
+
+@intrinsic
+def _emit_forward(
+    typing, lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
+):
+    return _product_signature(), partial(_product, True)
 
 
 def _relax(context, builder, signature, arguments):
-    code = _Code(context, builder, signature, arguments)
+    code = Code(context, builder, signature, arguments)
     lanes, block, block_at, columns, lines, lines_at, sums = code.values
     block, lines = code.at(block, block_at), code.at(lines, lines_at)
 
@@ -230,7 +163,135 @@ def _emit_relax(typing, lanes, block, block_at, columns, lines, lines_at, sums):
     return types.void(whole, flat, whole, whole, flat, whole, flat), _relax
 
 
-@njit(cache=True, nogil=True)
+def _gaps(context, builder, signature, arguments):
+    code = Code(context, builder, signature, arguments)
+    lanes, block, block_at, columns, lines, lines_at, out, out_at = code.values
+    block, out = code.at(block, block_at), code.at(out, out_at)
+    lines = code.at(lines, lines_at)
+
+    def emit(width):
+        with cgutils.for_range(builder, columns) as loop:
+            line = code.at(lines, (loop.index, LINE))
+            up, down = (code.spread(code.at(line, part)) for part in (6, 7))
+            for v in range(width):
+                a = code.load(code.at(block, (loop.index, LANES * width), v * LANES))
+                above = builder.fcmp_ordered(">", a, code.zero)
+                gap = builder.fmul(code.magnitude(a), builder.select(above, up, down))
+                code.store(gap, code.at(out, (loop.index, LANES * width), v * LANES))
+
+    _for_each_width(code, lanes, emit)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def _emit_gaps(typing, lanes, block, block_at, columns, lines, lines_at, out, out_at):
+    whole, flat = types.int64, types.float64[::1]
+    return types.void(whole, flat, whole, whole, flat, whole, flat, whole), _gaps
+
+
+def _put_rows(context, builder, signature, arguments):
+    code = Code(context, builder, signature, arguments)
+    lanes, matrix, starts, columns, signs, out, out_at, more = code.values
+    out, step = code.at(out, out_at), builder.mul(lanes, word(LANES))
+    old = builder.icmp_signed("!=", more, word(0))
+    with cgutils.for_range(builder, lanes) as vectors:
+        side = builder.mul(vectors.index, word(LANES))
+        sign = code.load(code.at(signs, side))
+        rows = [builder.gep(matrix, [builder.load(code.at(starts, side, r))]) for r in range(LANES)]
+        with code.counted(columns, LANES) as j:
+            turned = code.turned([code.load(code.at(row, j)) for row in rows])
+            for i, column in enumerate(turned):
+                place = code.at(out, (builder.add(j, word(i)), step), side)
+                start = builder.select(old, code.load(place), code.zero)
+                code.store(code.add_product(column, sign, start), place)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def _emit_put_rows(typing, lanes, matrix, starts, columns, signs, out, out_at, more):
+    whole, flat, words = types.int64, types.float64[::1], types.int64[::1]
+    return types.void(whole, flat, words, whole, flat, flat, whole, whole), _put_rows
+
+
+def _show(context, builder, signature, arguments):
+    code = Code(context, builder, signature, arguments)
+    values, at, bias, doubt, relu = code.values
+    bias, doubt = code.together([bias] * LANES), code.together([doubt] * LANES)
+    below, clip = builder.fsub(code.zero, doubt), builder.icmp_signed("!=", relu, word(0))
+    seen = []
+    for v in range(MOST):
+        place = code.at(values, at, v * LANES)
+        value = builder.fadd(code.load(place), bias)
+        seen.append(
+            [builder.fcmp_ordered(">", value, doubt), builder.fcmp_ordered("<", value, below)]
+        )
+        cut = builder.select(builder.fcmp_ordered("<", value, code.zero), code.zero, value)
+        code.store(builder.select(clip, cut, value), place)
+    return builder.or_(
+        *(
+            builder.select(code.some([pair[side] for pair in seen]), word(bit), word(0))
+            for side, bit in ((0, UPPER), (1, LOWER))
+        )
+    )
+
+
+@intrinsic
+def _emit_show(typing, values, at, bias, doubt, relu):
+    whole, one = types.int64, types.float64
+    return whole(types.float64[::1], whole, one, one, whole), _show
+
+
+def _gather_row(context, builder, signature, arguments):
+    code = Code(context, builder, signature, arguments)
+    weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height = (
+        code.values
+    )
+    weight, live, out = code.at(weight, weight_at), code.at(live, live_at), code.at(out, out_at)
+    sizes, last = [code.room(code.zero) for _ in range(3)], builder.sub(columns, word(1))
+    with code.counted(columns, LANES) as j:
+        numbers = []
+        for i in range(LANES):
+            place = builder.add(j, word(i))
+            inside = builder.icmp_signed("<", place, last)
+            index = builder.load(code.at(live, builder.select(inside, place, last)))
+            numbers.append(builder.load(builder.gep(weight, [index])))
+        row = code.together(numbers)
+        code.store(row, code.at(out, j))
+        for part, room in enumerate(sizes):
+            factor = row if part == 0 else code.magnitude(row)
+            values = code.load(code.at(middle, (pitch, part), j))
+            builder.store(code.add_product(factor, values, builder.load(room)), room)
+    for part, room in enumerate(sizes):
+        place = code.at(sums, (height, part), at)
+        more = code.total(builder.load(room))
+        builder.store(builder.fadd(builder.load(place), more), place)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def _emit_gather_row(
+    typing,
+    weight,
+    weight_at,
+    live,
+    live_at,
+    columns,
+    out,
+    out_at,
+    middle,
+    pitch,
+    sums,
+    at,
+    height,
+):
+    whole, flat, words = types.int64, types.float64[::1], types.int64[::1]
+    signature = types.void(
+        flat, whole, words, whole, whole, flat, whole, flat, whole, flat, whole, whole
+    )
+    return signature, _gather_row
+
+
+@njit(cache=True, nogil=True, inline="always")
 def product(lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more):
     """Multiply a block by a transposed matrix: ``out[i] (+)= sum_j matrix[j, i] block[j]``.
 
@@ -252,7 +313,20 @@ def product(lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
+def forward_product(
+    lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
+):
+    """Multiply a block by a matrix: ``out[i] (+)= sum_j matrix[i, j] block[j]``.
+
+    Arguments as those of `product`, but the matrix is `(into, pitch)`, of which `columns` count.
+    """
+    _emit_forward(
+        lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
 def relax(lanes, block, block_at, columns, lines, lines_at, sums):
     """Replace coefficients of activations by those of pre-activations, in place.
 
@@ -271,3 +345,78 @@ def relax(lanes, block, block_at, columns, lines, lines_at, sums):
         sums: `(2 * ROWS,)` the rows' constants, from ROWS on their errors; added to.
     """
     _emit_relax(lanes, block, block_at, columns, lines, lines_at, sums)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def gaps(lanes, block, block_at, columns, lines, lines_at, out, out_at):
+    """Fill a block of `out` with how far each line may be away from its activation, per row.
+
+    Arguments as those of `relax`; |a| is multiplied by the seventh number of a neuron's lines where
+    a > 0, else by the eighth.
+    """
+    _emit_gaps(lanes, block, block_at, columns, lines, lines_at, out, out_at)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def put_rows(lanes, matrix, starts, columns, signs, out, out_at, more):
+    """Put signed rows of a matrix side by side: ``out[j, r] (+)= signs[r] matrix[r, j]``.
+
+    Whole vectors are read and written: up to LANES - 1 numbers behind each row, and as many rows of
+    the block behind its columns, which hold nothing of meaning then.
+
+    Args:
+        lanes: vectors of rows, 1 to MOST.
+        matrix: flat float64.
+        starts: `(LANES * lanes,)` int64, where each row begins.
+        columns: numbers a row.
+        signs: `(LANES * lanes,)` float64, +1 or -1; 0 for a row that does not count.
+        out: flat float64; from `out_at` on, `(columns, LANES * lanes)`.
+        out_at: where the block begins.
+        more: 1 to add to what is there, 0 to begin anew.
+    """
+    _emit_put_rows(lanes, matrix, starts, columns, signs, out, out_at, more)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def gather_row(
+    weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height
+):
+    """Copy a row's live columns, and sum them times three vectors, two of them by magnitude.
+
+    Whole vectors are written: up to LANES - 1 numbers behind the row.
+
+    Args:
+        weight: flat float64.
+        weight_at: where the row begins.
+        live: flat int64, the live columns from `live_at` on.
+        live_at: where they begin.
+        columns: their number.
+        out: flat float64, filled from `out_at` on.
+        out_at: where the row is put.
+        middle: flat `(3, pitch)`: what the row is multiplied by, what its magnitudes are
+            multiplied by, twice; 0 from `columns` to the next multiple of LANES.
+        pitch: a multiple of LANES.
+        sums: flat `(3, height)`, added to at `at`.
+        at: where.
+        height: numbers a part of `sums`.
+    """
+    _emit_gather_row(
+        weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def show(values, at, bias, doubt, relu):
+    """Add a bias to `ROWS` values of a neuron, in place, and return bits of the signs they show.
+
+    Args:
+        values: flat float64.
+        at: where the neuron's values begin.
+        bias: what is added.
+        doubt: a value shows a sign where it is farther from zero; none where it is NaN.
+        relu: 1 to replace values below zero by zero afterwards.
+
+    Returns:
+        UPPER if a value is above `doubt`, LOWER if one is below its negative.
+    """
+    return _emit_show(values, at, bias, doubt, relu)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from ..network import State
 from ..rounding import LARGEST
 from .compiled import njit
-from .kernels import GUIDED, activate, drop_dead, gather, interval_stage, put_share
+from .kernels import GUIDED, activate, drop_dead, enclose, put_share, sums_for
 from .lanes import LINE
 from .packed import LOWER, UPPER, Packed
 from .points import BLOCK
 from .substitute import put_inputs, room_for, substitute
+from .vectors import LANES
 
 _RELU = int(State.RELU)
 
@@ -75,9 +76,10 @@ def scratch(net: Packed) -> Scratch:
     total, stages, inputs = int(net.offset[-1]), len(net.sizes), int(net.sizes[0])
     widest = int(net.sizes.max())
     most = 2 * widest
+    sums, middle = sums_for(net)
     return Scratch(
         room=room_for(net),
-        packed=np.zeros(net.weight.shape[0]),
+        packed=np.zeros(net.weight.shape[0] + LANES),
         used=np.zeros(stages, np.uint8),
         lines=np.zeros(total * LINE),
         post_low=np.zeros(total),
@@ -85,8 +87,8 @@ def scratch(net: Packed) -> Scratch:
         scale=np.zeros(total),
         live=np.zeros(total, np.int64),
         live_count=np.zeros(stages, np.int64),
-        sums=np.zeros((3, widest)),
-        middle=np.zeros((3, widest)),
+        sums=sums,
+        middle=middle,
         rows=np.zeros(most, np.int64),
         signs=np.zeros(most),
         bounds=np.zeros(most),
@@ -101,12 +103,12 @@ def scratch(net: Packed) -> Scratch:
         width=np.zeros(inputs),
         stage=np.repeat(np.arange(stages), net.sizes),
         asked=np.zeros(total, np.uint8),
-        values=np.zeros((2, total * BLOCK)),
+        values=np.zeros(total * BLOCK),
         doubt=np.zeros(total),
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _list_rows(begin, last, state, low, high, live, count, asked, rows, signs):
     """List the rows of a stage to be substituted: both sides of unstable neurons, and questions.
 
@@ -126,7 +128,7 @@ def _list_rows(begin, last, state, low, high, live, count, asked, rows, signs):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _take(
     begin,
     count,
@@ -218,8 +220,7 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
     guide = inputs <= GUIDED
     for k in range(1, last + 1):
         begin = offset[k]
-        gather(net, k, high, live, live_count, packed)
-        largest = interval_stage(
+        largest = enclose(
             net,
             k,
             post_low,

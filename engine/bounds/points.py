@@ -12,12 +12,14 @@ from ..network import State
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .kernels import bound_boxes
+from .lanes import MOST, ROWS, forward_product, show
 from .packed import LOWER, UPPER
 
-BLOCK = 64
-"""Points evaluated together: their values stay in cache, and BLAS starts no threads for them."""
+BLOCK = ROWS
+"""Points evaluated together: their values stay in cache."""
 
-_ZERO, _IDENTITY, _LINEAR = int(State.ZERO), int(State.IDENTITY), int(State.LINEAR)
+_RELU, _ZERO = int(State.RELU), int(State.ZERO)
+_IDENTITY, _LINEAR = int(State.IDENTITY), int(State.LINEAR)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -89,54 +91,45 @@ def look(net, values, doubt, last, seen):
 
     Args:
         net: `Packed`.
-        values: `(2, neurons * BLOCK)`; the first row begins with the points, `(inputs, BLOCK)`, and
-            is filled with all activations; the second is room for one product.
+        values: flat, `(neurons, BLOCK)`; begins with the points, `(inputs, BLOCK)`, and is filled
+            with all activations.
         doubt: as `doubts` fills it.
         last: the last stage that is asked about.
         seen: `(neurons,)` uint8, bit UPPER set where z > 0 was seen, which refutes z <= 0, bit
             LOWER where z < 0 was seen.
     """
-    here, spare = values[0], values[1]
+    offset, sizes, weight = net.offset, net.sizes, net.weight
+    source_of, start_of, edge_first = net.edge_source, net.edge_start, net.edge_first
+    states, bias, slopes, intercepts = net.state, net.bias, net.slope, net.intercept
     for k in range(1, last + 1):
-        begin, size = net.offset[k], net.sizes[k]
-        z = here[begin * BLOCK : (begin + size) * BLOCK].reshape(size, BLOCK)
-        z[:] = 0.0
-        for e in range(net.edge_first[k], net.edge_first[k + 1]):
-            source, start = net.edge_source[e], net.edge_start[e]
-            there, width = net.offset[source], net.sizes[source]
-            read = here[there * BLOCK : (there + width) * BLOCK].reshape(width, BLOCK)
-            matrix = net.weight[start : start + size * width].reshape(size, width)
-            product = spare[: size * BLOCK].reshape(size, BLOCK)
-            np.dot(matrix, read, product)
-            for c in range(size):
-                for p in range(BLOCK):
-                    z[c, p] += product[c, p]
-        for c in range(size):
-            n = begin + c
-            most, least, state, bias = -np.inf, np.inf, net.state[n], net.bias[n]
-            for p in range(BLOCK):
-                value = z[c, p] + bias
-                most, least = max(most, value), min(least, value)
-                if state == _ZERO:
-                    value = 0.0
-                elif state == _LINEAR:
-                    value = net.slope[n] * value + net.intercept[n]
-                elif state != _IDENTITY:
-                    value = max(value, 0.0)
-                z[c, p] = value
-            if most > doubt[n]:
-                seen[n] |= UPPER
-            if least < -doubt[n]:
-                seen[n] |= LOWER
+        begin, size = offset[k], sizes[k]
+        if edge_first[k] == edge_first[k + 1]:
+            values[begin * BLOCK : (begin + size) * BLOCK] = 0.0
+        for e in range(edge_first[k], edge_first[k + 1]):
+            source, start = source_of[e], start_of[e]
+            read, width, more = offset[source] * BLOCK, sizes[source], e > edge_first[k]
+            forward_product(
+                MOST, weight, start, width, values, read, width, values, begin * BLOCK, size, more
+            )
+        for n in range(begin, begin + size):
+            state, at = states[n], n * BLOCK
+            seen[n] |= show(values, at, bias[n], doubt[n], int(state == _RELU))
+            if state == _ZERO:
+                values[at : at + BLOCK] = 0.0
+            elif state == _LINEAR:
+                slope, intercept = slopes[n], intercepts[n]
+                for p in range(at, at + BLOCK):
+                    values[p] = slope * values[p] + intercept
 
 
 @njit(cache=True, nogil=True)
 def _place(values, unit, first, lower, upper):
     """Put a block of points, given as shares of a box, where `look` reads them."""
-    for p in range(BLOCK):
-        for i in range(lower.shape[0]):
-            at = lower[i] + unit[first + p, i] * (upper[i] - lower[i])
-            values[0, i * BLOCK + p] = min(upper[i], max(lower[i], at))
+    for i in range(lower.shape[0]):
+        low, high = lower[i], upper[i]
+        for p in range(BLOCK):
+            at = low + unit[first + p, i] * (high - low)
+            values[i * BLOCK + p] = min(high, max(low, at))
 
 
 @njit(cache=True, nogil=True)
@@ -162,7 +155,7 @@ def look_at_cells(net, lower, upper, unit, first, known, seen, points):
     low, high = np.full((cells, total), -np.inf), np.full((cells, total), np.inf)
     wish, none = np.zeros((cells, total), np.uint8), np.zeros((cells, inputs))
     bound_boxes(net, lower, upper, low, high, wish, none, np.zeros(cells, np.int64), none.copy())
-    values, doubt = np.zeros((2, total * BLOCK)), np.zeros(total)
+    values, doubt = np.zeros(total * BLOCK), np.zeros(total)
     for cell in range(cells):
         for n in range(inputs, net.offset[last + 1]):
             flags = (high[cell, n] <= 0.0) * UPPER + (low[cell, n] >= 0.0) * LOWER

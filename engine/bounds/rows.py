@@ -8,10 +8,11 @@ from ..network import State
 from ..rounding import LARGEST
 from .compiled import njit
 from .grid_lines import cut_off
-from .kernels import GUIDED, activate, drop_dead, gather, interval_stage, put_share
+from .kernels import GUIDED, activate, drop_dead, enclose, put_share, sums_for
 from .lanes import LINE
 from .packed import LOWER, UPPER
 from .substitute import put_inputs, room_for, substitute
+from .vectors import LANES
 
 _RELU = int(State.RELU)
 
@@ -76,12 +77,12 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
     total, stages, inputs = net.offset[-1], net.sizes.shape[0], net.sizes[0]
     widest = net.sizes.max()
     most = 2 * widest
-    room, packed = room_for(net), np.empty(net.weight.shape[0])
+    room, packed = room_for(net), np.zeros(net.weight.shape[0] + LANES)
     lines, used, width = np.zeros(total * LINE), np.zeros(stages, np.uint8), np.zeros(inputs)
     below, above, scale = np.zeros(total), np.zeros(total), np.zeros(total)
     post_low, post_high = np.zeros(total), np.zeros(total)
     live, live_count = np.zeros(total, np.int64), np.zeros(stages, np.int64)
-    sums, middle = np.zeros((3, widest)), np.zeros((3, widest))
+    sums, middle = sums_for(net)
     rows, signs, bounds = np.zeros(most, np.int64), np.zeros(most), np.zeros(most)
     plane, blame = np.zeros((most, inputs)), np.zeros((most, inputs))
     share = np.zeros(total * inputs)
@@ -99,8 +100,7 @@ def bound_rows(net, box_low, box_high, stable, wanted, cut, low, base, slopes, p
         live_count[0] = inputs
         for k in range(1, stages):
             begin = net.offset[k]
-            gather(net, k, above, live, live_count, packed)
-            largest = interval_stage(
+            largest = enclose(
                 net,
                 k,
                 post_low,

@@ -15,7 +15,7 @@ from ..rounding import LARGEST
 from .ascent import climb
 from .climb import DEPTH, DOWN, FREE, HEIGHT, OFFSET, STEEP
 from .compiled import njit
-from .kernels import activate, drop_dead, gather, interval_stage
+from .kernels import activate, drop_dead, enclose
 from .lanes import LINE
 from .packed import LOWER, UPPER
 from .sloped import substitute_sloped
@@ -132,8 +132,7 @@ def _taken(net, k, low, high, live, rows, signs, bounds):
 @njit(cache=True, nogil=True)
 def _intervals(net, k, work, post_low, post_high, low, high):
     """Bound stage k by intervals; return whether its numbers stay in range."""
-    gather(net, k, high, work.live, work.live_count, work.packed)
-    largest = interval_stage(
+    largest = enclose(
         net,
         k,
         post_low,

@@ -11,14 +11,15 @@ import numpy as np
 
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .compiled import njit
-from .lanes import LANES, LINE, ROWS, product, relax
+from .lanes import LINE, ROWS, gaps, product, put_rows, relax
+from .vectors import LANES
 
-# Where a neuron's LINE numbers are: slope, shift and charge of each line, as `relax` takes them,
-# and what each line can be away from the activation.
-UP, DOWN, UP_GAP, DOWN_GAP = 0, 3, 6, 7
+UP, DOWN = 0, 3
+"""Where slope, shift and charge of the upper and of the lower line are among a neuron's LINE
+numbers; what the lines can be away from the activation follows."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def put_line(lines, at, line, bias, size):
     """Put together what the lines of a live neuron do to a row.
 
@@ -31,7 +32,7 @@ def put_line(lines, at, line, bias, size):
             multiplied.
     """
     up, up_shift, down, down_shift, up_gap, down_gap = line
-    n = at * LINE
+    n = at * LINE + UP  # in the order of `lanes.relax` and `lanes.gaps`
     lines[n] = up
     lines[n + 1] = up_shift + up * bias
     lines[n + 2] = abs(up_shift) + abs(up) * size + UNDERFLOW  # infinite where a coefficient is
@@ -41,7 +42,7 @@ def put_line(lines, at, line, bias, size):
     lines[n + 6], lines[n + 7] = up_gap, down_gap
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def put_inputs(lines, box_low, box_high):
     """Put the lines that bound a row over the inputs: each at the end that makes it largest."""
     for i in range(box_low.shape[0]):
@@ -51,41 +52,52 @@ def put_inputs(lines, box_low, box_high):
         lines[n + 3], lines[n + 4], lines[n + 5] = 1.0, box_low[i], charge
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _place(offset, s):
+    """Return where the coefficients of stage s begin; `put_rows` writes behind them."""
+    return ROWS * (offset[s] + LANES * s)
+
+
 @njit(cache=True, nogil=True)
-def _begin(net, k, rows, signs, first, count, step, live_count, packed, room, used):
+def room_for(net):
+    """Return room for `substitute`: coefficients by stages, gaps, blame, signs, constants, errors.
+
+    It serves `_begin` as well, for which `starts` is room.
+    """
+    stages = net.sizes.shape[0]
+    extra = net.sizes.max() + net.sizes[0] + 3
+    return np.zeros(ROWS * (net.offset[-1] + LANES * stages + extra))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _begin(net, k, lanes, starts, rows, first, count, live_count, packed, room, signs, used):
     """Put a block of rows of a stage where they begin: the activations of its sources."""
     offset, start_of, source_of = net.offset, net.edge_start, net.edge_source
     used[: k + 1] = 0
     for e in range(net.edge_first[k], net.edge_first[k + 1]):
         source, start = source_of[e], start_of[e]
-        columns, to = live_count[source], ROWS * offset[source]
-        more = used[source]
-        for r in range(step):
-            if r >= count:
-                for j in range(0 if more else columns):
-                    room[to + j * step + r] = 0.0
-                continue
-            row, sign = start + rows[first + r] * columns, signs[first + r]
-            if more:
-                for j in range(columns):
-                    room[to + j * step + r] += sign * packed[row + j]
-            else:
-                for j in range(columns):
-                    room[to + j * step + r] = sign * packed[row + j]
+        columns = live_count[source]
+        for r in range(LANES * lanes):  # a row that does not count has the sign 0
+            starts[r] = start + rows[first + min(r, count - 1)] * columns
+        to = _place(offset, source)
+        put_rows(lanes, packed, starts, columns, signs, room, to, used[source])
         used[source] = 1
 
 
-@njit(cache=True, nogil=True)
-def _blame(lanes, room, block, columns, lines, begin, gaps, share, inputs, out):
-    """Add to `out`, `(inputs, rows)`, the looseness of a stage's lines, by inputs."""
-    step = LANES * lanes
-    for j in range(columns):
-        line = (begin + j) * LINE
-        up, down = lines[line + UP_GAP], lines[line + DOWN_GAP]
-        for r in range(step):
-            a = room[block + j * step + r]
-            room[gaps + j * step + r] = max(a * up, -a * down)
-    product(lanes, share, begin * inputs, inputs, room, gaps, columns, room, out, inputs, 1)
+@njit(cache=True, nogil=True, inline="always")
+def _finish(room, lanes, some, first, operations, bounds, slopes, inputs, width, blame, parts):
+    """Hand on what a block of rows has become at the input; `blame` is where it is, or 0."""
+    step, sums = LANES * lanes, room.shape[0] - 2 * ROWS
+    charge = (operations * UNIT / (1.0 - operations * UNIT)) * SLACK
+    for r in range(some):
+        # The last term is what rounding the sum can take away.
+        error = charge * room[sums + ROWS + r] * SLACK + UNDERFLOW
+        bounds[first + r] = room[sums + r] + (error + abs(room[sums + r]) * (4.0 * UNIT))
+        for i in range(inputs):
+            slopes[first + r, i] = room[i * step + r]
+            if blame:
+                part = abs(slopes[first + r, i]) * width[i]
+                parts[first + r, i] = room[blame + i * step + r] + part
 
 
 @njit(cache=True, nogil=True)
@@ -117,7 +129,7 @@ def substitute(
         rows: places among the live neurons of stage k.
         signs: +1 or -1 for each row.
         count: how many of the rows count.
-        scale: magnitudes as `interval_stage` gives them.
+        scale: magnitudes as `enclose` gives them.
         lines: flat, `(neurons, LINE)`: of the inputs by `put_inputs`, of live neurons by
             `put_line`.
         live: indices of the neurons that may be live, stage by stage.
@@ -134,66 +146,39 @@ def substitute(
         width: `(inputs,)` of the box.
     """
     offset, start_of, source_of = net.offset, net.edge_start, net.edge_source
-    edge_first, bias, inputs = net.edge_first, net.bias, net.sizes[0]
-    here, sums = offset[k], room.shape[0] - 2 * ROWS
-    blame = sums - ROWS * inputs
-    gaps = ROWS * offset[-1]
-    total = room[sums:]
-    charge = (net.operations * UNIT / (1.0 - net.operations * UNIT)) * SLACK
+    edge_first, bias, inputs, operations = net.edge_first, net.bias, net.sizes[0], net.operations
+    here, sums, gap = offset[k], room.shape[0] - 2 * ROWS, _place(offset, net.sizes.shape[0])
+    side, blame = room[sums - ROWS :], sums - ROWS * (inputs + 1)
+    total, starts = room[sums:], np.empty(ROWS, np.int64)
     for first in range(0, count, ROWS):
         some = min(ROWS, count - first)
         lanes = (some + LANES - 1) // LANES
-        step = LANES * lanes
+        for r in range(LANES * lanes):
+            side[r], total[r], total[ROWS + r] = 0.0, 0.0, 0.0
         for r in range(some):
             n = here + live[here + rows[first + r]]
-            total[r], total[ROWS + r] = signs[first + r] * bias[n], scale[n]
-        for r in range(some, step):
-            total[r], total[ROWS + r] = 0.0, 0.0
-        _begin(net, k, rows, signs, first, some, step, live_count, packed, room, used)
+            side[r], total[ROWS + r] = signs[first + r], scale[n]
+            total[r] = side[r] * bias[n]
+        room[: ROWS * inputs] = 0.0
+        _begin(net, k, lanes, starts, rows, first, some, live_count, packed, room, side, used)
         if guide:
-            room[blame:sums] = 0.0
+            room[blame : sums - ROWS] = 0.0
         for s in range(k - 1, 0, -1):
-            columns, begin = live_count[s], offset[s]
+            columns, begin, block = live_count[s], offset[s], _place(offset, s)
             if not used[s] or columns == 0:
                 continue
-            block = ROWS * begin
             if guide:
-                _blame(lanes, room, block, columns, lines, begin, gaps, share, inputs, blame)
+                gaps(lanes, room, block, columns, lines, begin * LINE, room, gap)
+                at = begin * inputs
+                product(lanes, share, at, inputs, room, gap, columns, room, blame, inputs, 1)
             relax(lanes, room, block, columns, lines, begin * LINE, total)
             for e in range(edge_first[s], edge_first[s + 1]):
-                source = source_of[e]
-                into = live_count[source]
-                product(
-                    lanes,
-                    packed,
-                    start_of[e],
-                    into,
-                    room,
-                    block,
-                    columns,
-                    room,
-                    ROWS * offset[source],
-                    into,
-                    used[source],
-                )
+                source, start = source_of[e], start_of[e]
+                into, to, more = live_count[source], _place(offset, source), used[source]
+                product(lanes, packed, start, into, room, block, columns, room, to, into, more)
                 used[source] = 1
-        for r in range(step):
+        for r in range(LANES * lanes):
             total[ROWS + r] += abs(total[r])
-        if used[0]:
-            relax(lanes, room, 0, inputs, lines, 0, total)
-        for r in range(some):
-            error = charge * total[ROWS + r] * SLACK + UNDERFLOW
-            bounds[first + r] = np.nextafter(total[r] + error, np.inf)
-            for i in range(inputs):
-                slopes[first + r, i] = room[i * step + r] if used[0] else 0.0
-        if guide:
-            for r in range(some):
-                for i in range(inputs):
-                    part = room[blame + i * step + r]
-                    parts[first + r, i] = part + abs(slopes[first + r, i]) * width[i]
-
-
-@njit(cache=True, nogil=True)
-def room_for(net):
-    """Return room for `substitute`: coefficients of all stages, gaps, blame, constants, errors."""
-    return np.zeros(ROWS * (net.offset[-1] + net.sizes.max() + net.sizes[0] + 2))
+        relax(lanes, room, 0, inputs, lines, 0, total)
+        at = blame if guide else 0
+        _finish(room, lanes, some, first, operations, bounds, slopes, inputs, width, at, parts)

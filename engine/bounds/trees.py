@@ -246,7 +246,7 @@ def _refute(net, values, doubt, neurons, sides, points, depth, seen, active):
     if depth == 0 or points == 0:
         return
     for i in range(net.sizes[0]):
-        values[0, i * BLOCK + points : (i + 1) * BLOCK] = values[0, i * BLOCK]
+        values[i * BLOCK + points : (i + 1) * BLOCK] = values[i * BLOCK]
     look(net, values, doubt, depth, seen)
     for q in range(neurons.shape[0]):
         if seen[neurons[q]] & sides[q]:
@@ -285,7 +285,7 @@ def _search(net, work, neurons, sides, known, seen, budget, here, there, active)
                 doubts(net, low, high, depth, doubt)
             if not _settle(neurons, sides, knowns[b], open_):
                 continue
-            _worst(low, high, reach, plane, neurons, open_, lower, upper, values[0], points)
+            _worst(low, high, reach, plane, neurons, open_, lower, upper, values, points)
             points += 1
             more = _halve(work, here, b, neurons, there, born)
             if more < 0:

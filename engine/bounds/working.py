@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from .climb import LINES, ROOM
 from .compiled import njit
+from .kernels import sums_for
 from .lanes import LINE
 from .substitute import room_for
+from .vectors import LANES
 
 ROWS = 128
 """Rows that climb together, a multiple of `climb.ALIGN`; their blocks of a small network fit the
@@ -29,7 +31,7 @@ class Working(NamedTuple):
         lines: the lines of live neurons, as `substitute` takes them.
         line: the same in binary32, as `climb.py` takes them.
         bias, size: of live neurons, as `put_line` takes them.
-        scale: `(neurons,)` magnitudes as `interval_stage` gives them.
+        scale: `(neurons,)` magnitudes as `enclose` gives them.
         live, live_count: neurons that may be live, stage by stage, and their number.
         box: `(2, inputs)` in binary32.
         room, used: as `substitute` takes them.
@@ -63,14 +65,15 @@ class Working(NamedTuple):
 @njit(cache=True, nogil=True)
 def working(net):
     """Return the arrays for a `Packed` network."""
-    total, widest, reads = net.offset[-1], net.sizes.max(), 0
+    total, reads = net.offset[-1], 0
+    sums, middle = sums_for(net)
     for k in range(1, net.sizes.shape[0]):
         here = 0
         for e in range(net.edge_first[k], net.edge_first[k + 1]):
             here += net.sizes[net.edge_source[e]]
         reads = max(reads, here)
     return Working(
-        np.empty(net.weight.shape[0]),
+        np.zeros(net.weight.shape[0] + LANES),
         np.empty(net.weight.shape[0], np.float32),
         np.zeros(total * LINE),
         np.zeros((LINES, total), np.float32),
@@ -86,6 +89,6 @@ def working(net):
         np.empty((ROOM, ROWS * total), np.float32),
         np.empty(ROWS * total, np.float32),
         np.empty(ROWS * reads, np.float32),
-        np.zeros((3, widest)),
-        np.zeros((3, widest)),
+        sums,
+        middle,
     )

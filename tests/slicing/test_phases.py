@@ -162,8 +162,8 @@ def seen_at(network, box, point):
         low[begin : begin + stage.size], high[begin : begin + stage.size] = bounds[stage.name]
     doubt, seen = np.zeros(total), np.zeros(total, np.uint8)
     doubts(net, low, high, last, doubt)
-    values = np.zeros((2, total * BLOCK))
-    values[0, : point.size * BLOCK] = np.repeat(point, BLOCK)
+    values = np.zeros(total * BLOCK)
+    values[: point.size * BLOCK] = np.repeat(point, BLOCK)
     look(net, values, doubt, last, seen)
     starts = [net.offset[staged.of[node.name]] for node in network.piecewise]
     return [

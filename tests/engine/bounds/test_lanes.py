@@ -4,7 +4,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secateur.engine.bounds.lanes import LANES, LINE, MOST, ROWS, product, relax
+from secateur.engine.bounds.lanes import (
+    LINE,
+    MOST,
+    ROWS,
+    forward_product,
+    gather_row,
+    product,
+    put_rows,
+    relax,
+    show,
+)
+from secateur.engine.bounds.packed import LOWER, UPPER
+from secateur.engine.bounds.vectors import LANES
 
 SIZES = st.integers(0, 2 * LANES + 3)
 
@@ -55,3 +67,61 @@ def test_numbers_too_large_do_not_vanish():
         block, total = np.full(LANES, size), np.zeros(2 * ROWS)
         relax(1, block, 0, 1, lines, 0, total)
         assert not (total[:LANES] + total[ROWS : ROWS + LANES] < np.inf).any()
+
+
+@given(st.integers(1, MOST), SIZES, SIZES, st.integers(0, 3), st.booleans(), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_a_forward_product_is_that_of_arrays(lanes, columns, into, gap, more, seed):
+    rng, step = np.random.default_rng(seed), LANES * lanes
+    matrix = rng.normal(size=gap + into * (columns + gap))
+    block, out = rng.normal(size=columns * step), rng.normal(size=into * step)
+    weights = matrix[gap:].reshape(into, columns + gap)[:, :columns]
+    wanted = weights @ block.reshape(columns, step) + more * out.reshape(into, step)
+    forward_product(lanes, matrix, gap, columns + gap, block, 0, columns, out, 0, into, int(more))
+    assert np.allclose(out.reshape(into, step), wanted, rtol=1e-12, atol=1e-12)
+
+
+@given(st.integers(1, MOST), st.integers(1, 19), st.booleans(), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_rows_are_put_side_by_side_with_their_signs(lanes, columns, more, seed):
+    rng, step = np.random.default_rng(seed), LANES * lanes
+    matrix = rng.normal(size=40 + columns + LANES)
+    starts, signs = rng.integers(0, 40, step), rng.integers(-1, 2, step).astype(float)
+    out = rng.normal(size=(columns + LANES) * step)
+    wanted = signs * np.array([matrix[s : s + columns] for s in starts]).T
+    wanted += more * out[: columns * step].reshape(columns, step)
+    put_rows(lanes, matrix, starts, columns, signs, out, 0, int(more))
+    assert np.array_equal(out[: columns * step].reshape(columns, step), wanted)
+
+
+@given(st.integers(0, 19), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_live_columns_are_copied_and_summed(columns, seed):
+    rng, pitch = np.random.default_rng(seed), 24
+    weight, live = rng.normal(size=60), rng.permutation(30)[: max(1, columns)]
+    middle, sums = np.zeros((3, pitch)), rng.normal(size=(3, 4))
+    middle[:, :columns] = rng.normal(size=(3, columns))
+    out, before = np.zeros(columns + LANES), sums.copy()
+    gather_row(weight, 7, live, 0, columns, out, 0, middle.ravel(), pitch, sums.ravel(), 2, 4)
+    row = weight[7:][live[:columns]]
+    assert np.array_equal(out[:columns], row)
+    more = [
+        part @ values
+        for part, values in zip((row, abs(row), abs(row)), middle[:, :columns], strict=True)
+    ]
+    before[:, 2] += more
+    assert np.allclose(sums, before)
+
+
+@given(st.integers(0, 2**31), st.booleans())
+@settings(max_examples=60)
+def test_signs_are_shown_beyond_doubt_alone(seed, relu):
+    rng = np.random.default_rng(seed)
+    values, bias, doubt = rng.normal(size=ROWS + 2), rng.normal(), abs(rng.normal())
+    kept, z = values.copy(), values[1:-1] + bias
+    signs = show(values, 1, bias, doubt, int(relu))
+    assert signs == UPPER * (z > doubt).any() + LOWER * (z < -doubt).any()
+    assert np.array_equal(values[1:-1], np.maximum(z, 0.0) if relu else z)
+    assert (values[[0, -1]] == kept[[0, -1]]).all()
+    assert show(np.full(ROWS, np.nan), 0, 0.0, 1.0, 0) == 0
+    assert show(np.full(ROWS, 9.0), 0, 0.0, np.nan, 0) == 0

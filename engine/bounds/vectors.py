@@ -1,0 +1,133 @@
+"""Writes vector code, eight float64 at a time, for loops that compilers leave half scalar."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+
+LANES = 8
+"""Numbers a vector."""
+
+DOUBLE, WIDE, WORD = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES), ir.IntType(64)
+
+
+def word(number):
+    """Return a whole number as a constant."""
+    return ir.Constant(WORD, number)
+
+
+class Code:
+    """Emits vector code at a place of a function."""
+
+    def __init__(self, context, builder, signature, arguments):
+        self.builder, self.module = builder, builder.module
+        self.values = [
+            context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, types.Array)
+            else value
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        self.zero = ir.Constant(WIDE, [0.0] * LANES)
+
+    def at(self, pointer, *terms):
+        """Return a pointer moved by the sum of products of numbers."""
+        builder, place = self.builder, None
+        for term in terms:
+            factors = term if isinstance(term, tuple) else (term,)
+            product = None
+            for factor in factors:
+                one = word(factor) if isinstance(factor, int) else factor
+                product = one if product is None else builder.mul(product, one)
+            place = product if place is None else builder.add(place, product)
+        return builder.gep(pointer, [place])
+
+    def load(self, pointer):
+        """Return the eight numbers at a place."""
+        builder = self.builder
+        return builder.load(builder.bitcast(pointer, WIDE.as_pointer()), align=8)
+
+    def store(self, value, pointer):
+        """Put eight numbers at a place."""
+        builder = self.builder
+        builder.store(value, builder.bitcast(pointer, WIDE.as_pointer()), align=8)
+
+    def spread(self, pointer):
+        """Return the number at a place eight times."""
+        builder, undefined = self.builder, ir.Constant(WIDE, ir.Undefined)
+        one = builder.insert_element(undefined, builder.load(pointer), word(0))
+        return self.shuffle(one, undefined, [0] * LANES)
+
+    def together(self, numbers):
+        """Return eight numbers as a vector."""
+        out = ir.Constant(WIDE, ir.Undefined)
+        for i, number in enumerate(numbers):
+            out = self.builder.insert_element(out, number, word(i))
+        return out
+
+    def add_product(self, a, b, c):
+        """Return a b + c, fused where the processor can."""
+        return self._call("llvm.fmuladd", a, b, c)
+
+    def magnitude(self, a):
+        """Return |a|."""
+        return self._call("llvm.fabs", a)
+
+    def total(self, a):
+        """Return the sum of the eight numbers, added in any order."""
+        number = ir.FunctionType(DOUBLE, [DOUBLE, WIDE])
+        name = f"llvm.vector.reduce.fadd.v{LANES}f64"
+        function = cgutils.get_or_insert_function(self.module, number, name)
+        start = ir.Constant(DOUBLE, 0.0)
+        return self.builder.call(function, [start, a], fastmath=("reassoc", "nsz"))
+
+    def some(self, masks):
+        """Return whether a comparison holds anywhere."""
+        builder, mask = self.builder, masks[0]
+        for other in masks[1:]:
+            mask = builder.or_(mask, other)
+        bits = ir.IntType(LANES)
+        return builder.icmp_unsigned("!=", builder.bitcast(mask, bits), ir.Constant(bits, 0))
+
+    def shuffle(self, a, b, places):
+        """Return eight of the numbers of two vectors."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), places)
+        return self.builder.shuffle_vector(a, b, mask)
+
+    def turned(self, rows):
+        """Return the columns of eight vectors."""
+        for width in (1, 2, 4):
+            pairs = [i for i in range(LANES) if not i & width]
+            low = [i + (LANES - width) * bool(i & width) for i in range(LANES)]
+            high = [i + width + (LANES - width) * bool(i & width) for i in range(LANES)]
+            new = list(rows)
+            for i in pairs:
+                new[i] = self.shuffle(rows[i], rows[i + width], low)
+                new[i + width] = self.shuffle(rows[i], rows[i + width], high)
+            rows = new
+        return rows
+
+    def _call(self, name, *values):
+        kind = ir.FunctionType(WIDE, [WIDE] * len(values))
+        function = cgutils.get_or_insert_function(self.module, kind, f"{name}.v{LANES}f64")
+        return self.builder.call(function, values)
+
+    def room(self, start):
+        """Return a vector variable; those that stay within a loop become registers."""
+        place = cgutils.alloca_once(self.builder, WIDE)
+        self.builder.store(start, place)
+        return place
+
+    def counted(self, stop, step):
+        """Return a loop over 0, step, and so on below stop; its index is what is bound."""
+        return _counted(self.builder, stop, step)
+
+
+@contextmanager
+def _counted(builder, stop, step):
+    with cgutils.for_range_slice(builder, word(0), stop, word(step), WORD) as (index, _):
+        yield index
