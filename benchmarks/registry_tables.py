@@ -18,6 +18,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "linear_bounds",
+        "backward linear bounds of all cells beside auto_LiRPA's, against the machine's peak",
+        ("--net", "1_1", "--cells", "all", "--threads", "2", "--rounds", "2", *SEEDED),
+        ("--cells", "4", "--rounds", "1", "--alone"),
+        needs=ACAS,
+    ),
+    Table(
         "device_bounds",
         "bounds and phases of 128 cells in batches by torch, beside the compiled loops",
         ("--device", "cpu", "--net", "1_1", "--cells", "128", *SEEDED),
