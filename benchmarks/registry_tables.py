@@ -52,6 +52,13 @@ BOUNDS: Final = (
         needs=ACAS,
     ),
     Table(
+        "difference_bounds",
+        "bounds of f - g on boxes of published pairs, by difference bounds and of both merged",
+        ("--pairs", "12", "--boxes", "256", "--shrink", "2", *SEEDED),
+        ("--pairs", "1", "--boxes", "4", "--rounds", "1"),
+        needs=(Need.PAIRS,),
+    ),
+    Table(
         "optimised_slopes",
         "bounds with optimised slopes on 64 cells, by compiled loops and by auto_LiRPA in turn",
         ("--net", "1_1", "--cells", "64", "--rounds", "3", *SEEDED),
