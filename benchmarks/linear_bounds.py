@@ -52,7 +52,7 @@ TOGETHER = 256
 """Cells in one call of the loops."""
 
 COUNTED = 256
-"""Cells on which operations are counted and arrays are timed."""
+"""Cells, at equal distances, on which operations are counted and arrays are timed."""
 
 BATCHES = (64, 256, 1024, 4096)
 """Among these auto_LiRPA's batch is chosen."""
@@ -169,7 +169,7 @@ def measured(asked: Measurement) -> tuple[list[dict[str, object]], dict[str, flo
         ours.append(by_loops(net, lower, upper, asked.threads))
         if not asked.alone:
             theirs.append(by_lirpa(network, lower, upper, asked.threads, batch))
-    control = slice(0, COUNTED)
+    control = np.unique(np.linspace(0, len(lower) - 1, COUNTED).astype(int))  # all over the grid
     start = time.perf_counter()
     for at in range(0, len(lower[control]), 32):
         linear(network, lower[control][at : at + 32], upper[control][at : at + 32])

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.bounds.compiled import njit
-from ..engine.bounds.kernels import activate, drop_dead, enclose, sums_for
-from ..engine.bounds.lanes import LINE
 from ..engine.bounds.packed import Packed
 from ..engine.bounds.substitute import put_inputs, room_for, substitute
-from ..engine.bounds.vectors import LANES
+from ..engine.bounds.upward import activate, drop_dead, enclose, sums_for
+from ..engine.bounds.vectors import LANES, LINE
 from ..engine.network import State
 
 Array = NDArray[np.float64]

@@ -51,7 +51,7 @@ CASES = (
     ("equal", "eighths", 1, (2, 5, 4, 3)),
     ("equal", "float32", 2, (2, 4, 3, 2)),
     ("within", "eighths", 2, (2, 4, 3, 2)),
-    ("within", "eighths", 4, (2, 5, 4, 3)),
+    ("within", "eighths", 3, (2, 5, 4, 3)),
     ("argmin", "eighths", 4, (2, 4, 3, 2)),
     ("argmin", "float32", 1, (2, 5, 4, 3)),
     ("argmax beyond a band", "eighths", 2, (2, 4, 3, 2)),

@@ -22,8 +22,8 @@ from .climb import (
     forth,
 )
 from .compiled import njit
-from .lanes import LINE
 from .substitute import DOWN
+from .vectors import LINE
 
 FAR, NEAR = 0.3, 0.1
 """Length of the first and of the last step; slopes have no unit and lie in [0, 1].

@@ -19,20 +19,17 @@ from functools import partial
 
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from . import lanes_plain
 from .compiled import njit
 from .packed import LOWER, UPPER
-from .vectors import LANES, Code, word
+from .vectors import LANES, LINE, Code, emitted, word
 
 MOST = 3
 """Vectors of rows a block: with eight neurons they fill the registers of current processors."""
 
 ROWS = LANES * MOST
 """Rows a block."""
-
-LINE = 8
-"""Numbers a neuron in a table of lines: see `relax`."""
 
 
 def _for_each_width(code, lanes, emit):
@@ -108,14 +105,14 @@ def _product_signature():
     return types.void(whole, flat, whole, whole, flat, whole, whole, flat, whole, whole, whole)
 
 
-@intrinsic
+@emitted(lanes_plain.product)
 def _emit_product(
     typing, lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
 ):
     return _product_signature(), partial(_product, False)
 
 
-@intrinsic
+@emitted(lanes_plain.forward_product)
 def _emit_forward(
     typing, lanes, matrix, matrix_at, pitch, block, block_at, columns, out, out_at, into, more
 ):
@@ -157,7 +154,7 @@ def _relax(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-@intrinsic
+@emitted(lanes_plain.relax)
 def _emit_relax(typing, lanes, block, block_at, columns, lines, lines_at, sums):
     whole, flat = types.int64, types.float64[::1]
     return types.void(whole, flat, whole, whole, flat, whole, flat), _relax
@@ -183,34 +180,10 @@ def _gaps(context, builder, signature, arguments):
     return context.get_dummy_value()
 
 
-@intrinsic
+@emitted(lanes_plain.gaps)
 def _emit_gaps(typing, lanes, block, block_at, columns, lines, lines_at, out, out_at):
     whole, flat = types.int64, types.float64[::1]
     return types.void(whole, flat, whole, whole, flat, whole, flat, whole), _gaps
-
-
-def _put_rows(context, builder, signature, arguments):
-    code = Code(context, builder, signature, arguments)
-    lanes, matrix, starts, columns, signs, out, out_at, more = code.values
-    out, step = code.at(out, out_at), builder.mul(lanes, word(LANES))
-    old = builder.icmp_signed("!=", more, word(0))
-    with cgutils.for_range(builder, lanes) as vectors:
-        side = builder.mul(vectors.index, word(LANES))
-        sign = code.load(code.at(signs, side))
-        rows = [builder.gep(matrix, [builder.load(code.at(starts, side, r))]) for r in range(LANES)]
-        with code.counted(columns, LANES) as j:
-            turned = code.turned([code.load(code.at(row, j)) for row in rows])
-            for i, column in enumerate(turned):
-                place = code.at(out, (builder.add(j, word(i)), step), side)
-                start = builder.select(old, code.load(place), code.zero)
-                code.store(code.add_product(column, sign, start), place)
-    return context.get_dummy_value()
-
-
-@intrinsic
-def _emit_put_rows(typing, lanes, matrix, starts, columns, signs, out, out_at, more):
-    whole, flat, words = types.int64, types.float64[::1], types.int64[::1]
-    return types.void(whole, flat, words, whole, flat, flat, whole, whole), _put_rows
 
 
 def _show(context, builder, signature, arguments):
@@ -235,60 +208,10 @@ def _show(context, builder, signature, arguments):
     )
 
 
-@intrinsic
+@emitted(lanes_plain.show)
 def _emit_show(typing, values, at, bias, doubt, relu):
     whole, one = types.int64, types.float64
     return whole(types.float64[::1], whole, one, one, whole), _show
-
-
-def _gather_row(context, builder, signature, arguments):
-    code = Code(context, builder, signature, arguments)
-    weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height = (
-        code.values
-    )
-    weight, live, out = code.at(weight, weight_at), code.at(live, live_at), code.at(out, out_at)
-    sizes, last = [code.room(code.zero) for _ in range(3)], builder.sub(columns, word(1))
-    with code.counted(columns, LANES) as j:
-        numbers = []
-        for i in range(LANES):
-            place = builder.add(j, word(i))
-            inside = builder.icmp_signed("<", place, last)
-            index = builder.load(code.at(live, builder.select(inside, place, last)))
-            numbers.append(builder.load(builder.gep(weight, [index])))
-        row = code.together(numbers)
-        code.store(row, code.at(out, j))
-        for part, room in enumerate(sizes):
-            factor = row if part == 0 else code.magnitude(row)
-            values = code.load(code.at(middle, (pitch, part), j))
-            builder.store(code.add_product(factor, values, builder.load(room)), room)
-    for part, room in enumerate(sizes):
-        place = code.at(sums, (height, part), at)
-        more = code.total(builder.load(room))
-        builder.store(builder.fadd(builder.load(place), more), place)
-    return context.get_dummy_value()
-
-
-@intrinsic
-def _emit_gather_row(
-    typing,
-    weight,
-    weight_at,
-    live,
-    live_at,
-    columns,
-    out,
-    out_at,
-    middle,
-    pitch,
-    sums,
-    at,
-    height,
-):
-    whole, flat, words = types.int64, types.float64[::1], types.int64[::1]
-    signature = types.void(
-        flat, whole, words, whole, whole, flat, whole, flat, whole, flat, whole, whole
-    )
-    return signature, _gather_row
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -355,54 +278,6 @@ def gaps(lanes, block, block_at, columns, lines, lines_at, out, out_at):
     a > 0, else by the eighth.
     """
     _emit_gaps(lanes, block, block_at, columns, lines, lines_at, out, out_at)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def put_rows(lanes, matrix, starts, columns, signs, out, out_at, more):
-    """Put signed rows of a matrix side by side: ``out[j, r] (+)= signs[r] matrix[r, j]``.
-
-    Whole vectors are read and written: up to LANES - 1 numbers behind each row, and as many rows of
-    the block behind its columns, which hold nothing of meaning then.
-
-    Args:
-        lanes: vectors of rows, 1 to MOST.
-        matrix: flat float64.
-        starts: `(LANES * lanes,)` int64, where each row begins.
-        columns: numbers a row.
-        signs: `(LANES * lanes,)` float64, +1 or -1; 0 for a row that does not count.
-        out: flat float64; from `out_at` on, `(columns, LANES * lanes)`.
-        out_at: where the block begins.
-        more: 1 to add to what is there, 0 to begin anew.
-    """
-    _emit_put_rows(lanes, matrix, starts, columns, signs, out, out_at, more)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def gather_row(
-    weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height
-):
-    """Copy a row's live columns, and sum them times three vectors, two of them by magnitude.
-
-    Whole vectors are written: up to LANES - 1 numbers behind the row.
-
-    Args:
-        weight: flat float64.
-        weight_at: where the row begins.
-        live: flat int64, the live columns from `live_at` on.
-        live_at: where they begin.
-        columns: their number.
-        out: flat float64, filled from `out_at` on.
-        out_at: where the row is put.
-        middle: flat `(3, pitch)`: what the row is multiplied by, what its magnitudes are
-            multiplied by, twice; 0 from `columns` to the next multiple of LANES.
-        pitch: a multiple of LANES.
-        sums: flat `(3, height)`, added to at `at`.
-        at: where.
-        height: numbers a part of `sums`.
-    """
-    _emit_gather_row(
-        weight, weight_at, live, live_at, columns, out, out_at, middle, pitch, sums, at, height
-    )
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -10,8 +10,8 @@ import numpy as np
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .climb import FREE
 from .compiled import njit
-from .lanes import LINE
 from .substitute import DOWN, UP
+from .vectors import LINE
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})

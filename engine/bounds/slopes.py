@@ -15,12 +15,12 @@ from ..rounding import LARGEST
 from .ascent import climb
 from .climb import DEPTH, DOWN, FREE, HEIGHT, OFFSET, STEEP
 from .compiled import njit
-from .kernels import activate, drop_dead, enclose
-from .lanes import LINE
 from .packed import LOWER, UPPER
 from .sloped import substitute_sloped
 from .substitute import DOWN as DOWN_LINE
 from .substitute import UP, put_inputs, substitute
+from .upward import activate, drop_dead, enclose
+from .vectors import LINE
 from .working import ROWS, working
 
 _RELU = int(State.RELU)

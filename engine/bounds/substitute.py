@@ -11,8 +11,9 @@ import numpy as np
 
 from ..rounding import SLACK, UNDERFLOW, UNIT
 from .compiled import njit
-from .lanes import LINE, ROWS, gaps, product, put_rows, relax
-from .vectors import LANES
+from .lanes import ROWS, gaps, product, relax
+from .lanes_rows import put_rows
+from .vectors import LANES, LINE
 
 UP, DOWN = 0, 3
 """Where slope, shift and charge of the upper and of the lower line are among a neuron's LINE

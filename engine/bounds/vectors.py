@@ -7,11 +7,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 LANES = 8
 """Numbers a vector."""
+
+LINE = 8
+"""Numbers a neuron in a table of lines: see `lanes.relax`."""
 
 DOUBLE, WIDE, WORD = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES), ir.IntType(64)
 
@@ -19,6 +23,15 @@ DOUBLE, WIDE, WORD = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES), ir.
 def word(number):
     """Return a whole number as a constant."""
     return ir.Constant(WORD, number)
+
+
+def emitted(plain):
+    """Return a decorator for what emits code; where nothing is compiled the plain function stands.
+
+    Args:
+        plain: does the same by arrays.
+    """
+    return (lambda emit: plain) if config.DISABLE_JIT else intrinsic  # type: ignore[attr-defined]
 
 
 class Code:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from .climb import LINES, ROOM
 from .compiled import njit
-from .kernels import sums_for
-from .lanes import LINE
 from .substitute import room_for
-from .vectors import LANES
+from .upward import sums_for
+from .vectors import LANES, LINE
 
 ROWS = 128
 """Rows that climb together, a multiple of `climb.ALIGN`; their blocks of a small network fit the

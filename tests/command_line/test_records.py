@@ -132,7 +132,7 @@ SHAPES = {
         "lines": str,
         "until": (str, type(None)),
         "effort": str,
-        "cuts": [CUT],
+        "cuts": [CUT | {"explain": (dict, type(None))}],
     },
     "demo": {
         "controllers": [{"name": str, "title": str, "network": NETWORK, "cuts": [CUT]}],

@@ -70,7 +70,7 @@ def test_a_change_elsewhere_does_not(elsewhere):
 def test_only_our_own_functions_lie_there(tmp_path, monkeypatch):
     monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    ours = kernels.gather.py_func
+    ours = kernels.bound_boxes.py_func
     shelf = Shelf.from_function(ours, kernels.__file__)
     assert Path(shelf.get_cache_path()).parent == tmp_path / "secateur" / "compiled"
     assert Shelf.from_function(changed, __file__) is None
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     blocked.write_text("")
     monkeypatch.setenv("SECATEUR_CACHE", str(blocked))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    assert Shelf.from_function(kernels.gather.py_func, kernels.__file__) is None
+    assert Shelf.from_function(kernels.bound_boxes.py_func, kernels.__file__) is None
 
 
 KEPT = """
