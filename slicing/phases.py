@@ -85,13 +85,16 @@ class Effort:
 
     @property
     def rounds(self) -> tuple[int, ...]:
-        """Sub-boxes a cell in each round; fewer than a search needs to begin are none."""
+        """Sub-boxes a cell in each round; fewer than a search needs to begin are none.
+
+        Rounds before the last are for a time limit: without one the last settles as much alone.
+        """
         out: list[int] = []
         size = max(self.boxes, PATIENCE) if self.boxes else 0
         while 0 < size <= self.most_boxes:
             out.append(size)
             size *= max(2, self.growth)
-        return tuple(out)
+        return tuple(out if self.seconds < float("inf") else out[-1:])
 
 
 def decide_cells(

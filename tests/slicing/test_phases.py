@@ -313,3 +313,9 @@ def test_cells_of_an_acas_network(data):
         z = np.concatenate([values[node.sources[0]] for node in network.piecewise], axis=1)
         assert (z[:, found.state[cell] == State.ZERO] <= 0).all()
         assert (z[:, found.state[cell] == State.IDENTITY] >= 0).all()
+
+
+def test_rounds_before_the_last_are_for_a_time_limit():
+    assert Effort(boxes=64, most_boxes=512).rounds == (512,)
+    assert Effort(seconds=9.0, boxes=64, most_boxes=512).rounds == (64, 512)
+    assert Effort(boxes=0).rounds == ()
