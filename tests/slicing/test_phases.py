@@ -301,7 +301,7 @@ def test_cells_of_an_acas_network(data):
         network,
         lower,
         lower + width,
-        Effort(most_boxes=512, workers=2),
+        Effort(seconds=1e6, most_boxes=512, workers=2),
         lambda *words: told.append(words),
     )
     assert [step.name for step in found.steps] == ["interval", "linear", "split 64", "split 512"]
