@@ -196,7 +196,8 @@ def of_steps(figures: Figures, seconds: Mapping[str, float], boxes: int) -> Expl
         "steps go from cheap to dear, each for what the ones before leave open; with "
         f"{figures.inputs} inputs {'boxes are bisected' if few else 'phases are branched on'} "
         f"then, for these are {'at most' if few else 'more than'} {BISECTED}; boxes and programs "
-        "are predicted for the number that was done"
+        "are predicted for the number that was done; predicted is the computing alone, and a "
+        "step's time holds what is around it, which in small networks is most"
     )
     return Explained(figures, tuple(lines), why, times)
 
