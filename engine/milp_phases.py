@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -30,6 +30,7 @@ from .bounds.rational import rational_bound
 from .errors import SolverError
 from .falsify import Margins, falsify
 from .milp_case import Candidates, CaseModel, Forms, program_of
+from .phase_search import PhaseSearch
 from .question import Alternative, Question
 from .region import Region
 from .rounding import NEAR_ZERO, Array
@@ -136,7 +137,7 @@ class Phased:
         self._ties, self._slopes, self._by_programs = ties, slopes, by_programs
         self._regions: dict[object, tuple[Bounds, Sequence[Tie]]] = {}
         self._cuts: dict[object, int] = {}
-        self._searches: dict[int, _Search] = {}
+        self._searches: dict[int, PhaseSearch] = {}
 
     def run(self, enough: float = math.inf) -> Decision:
         """Go through all steps and return the decision.
@@ -313,7 +314,7 @@ class Phased:
         if not self.refute(search.candidates, method) and done:
             self._settle(place, method)
 
-    def _begun(self, case: Alternative) -> _Search:
+    def _begun(self, case: Alternative) -> PhaseSearch:
         """Return the search of a case.
 
         Raises:
@@ -341,62 +342,11 @@ class Phased:
         if self._by_programs or few or ties or not unstable.node:
             # Where programs are small, bounding a leaf first takes longer than its program.
             tree = Tree(model(), least, None if few else leaves)
-            return _Search(candidates, model, leaves, least, forms.goal, trees=[tree])
+            return PhaseSearch(candidates, model, leaves, least, forms.goal, trees=[tree])
         count, attempt = len(unstable.node), candidates.attempt
         spread = Spread(network, *box, target, forms.aim, leaves, count, attempt)
-        return _Search(candidates, model, leaves, least, forms.goal, spread)
+        return PhaseSearch(candidates, model, leaves, least, forms.goal, spread)
 
 
 def _finite(bounds: Bounds) -> bool:
     return all(np.isfinite(side).all() for pair in bounds.values() for side in pair)
-
-
-@dataclass(slots=True)
-class _Search:
-    """The search of one alternative: by linear bounds of leaves, then by programs.
-
-    Attributes:
-        candidates: replays points.
-        model: makes a model of the programs.
-        leaves: linear bounds of leaves.
-        least: proved lower bound of the excess.
-        goal: the excess from which on no input meets the alternative.
-        spread: the search by multipliers; None to go without.
-        trees: searches by programs that are not closed, of leaves that multipliers cannot settle.
-        programs: number of programs solved.
-    """
-
-    candidates: Candidates
-    model: Callable[[], CaseModel]
-    leaves: Leaves
-    least: float
-    goal: float
-    spread: Spread | None = None
-    trees: list[Tree] = field(default_factory=list)
-    programs: int = 0
-
-    @property
-    def count(self) -> int:
-        """Number of leaves bounded by multipliers."""
-        return 0 if self.spread is None else self.spread.count
-
-    def go(self, most: int, effort: Effort) -> bool:
-        """Search on; return whether no input meets the alternative."""
-        done = True
-        if self.spread is not None:
-            done = self.spread.search(most, lambda: effort.left <= 0)
-            if self.candidates.witness is not None:
-                return False
-            if self.spread.rest:
-                start = np.stack([leaf.phase for leaf in self.spread.rest])
-                self.trees.append(Tree(self.model(), self.least, self.leaves, start))
-                self.spread.rest.clear()
-        for tree in list(self.trees):
-            before = tree.programs
-            tree.search(most)
-            self.programs += tree.programs - before
-            if self.candidates.witness is not None:
-                return False
-            if tree.least >= self.goal:
-                self.trees.remove(tree)
-        return done and not self.trees
