@@ -131,6 +131,7 @@ def _short(value: float | None) -> str:
 
 
 NOTHING = "Why: bounds, a point or the formula gave the answer before there was anything to choose."
+TOO_LATE = "Why: the search ended before there was anything to choose."
 
 
 def of_answer(answer: Answer) -> Explained | None:

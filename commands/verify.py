@@ -261,9 +261,10 @@ def _show(order: Order, options: Options, outcome: Outcome) -> None:
     if not options.silent:  # plain text: a tiny query does not wait for colours and tables
         print("\n".join(_words(order, outcome)), file=sys.stderr)
     if options.explain and not options.silent:
-        from .explain import NOTHING
+        from .explain import NOTHING, TOO_LATE
 
-        why = NOTHING if outcome.explained is None else outcome.explained.text()
+        none = NOTHING if outcome.word in ("sat", "unsat") else TOO_LATE
+        why = none if outcome.explained is None else outcome.explained.text()
         print(why, file=sys.stderr)
 
 

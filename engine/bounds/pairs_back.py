@@ -185,6 +185,44 @@ def end(size_in, r, work, constant, error, direct, box, charge, bounds, planes):
 
 
 @njit(cache=True, nogil=True)
+def through(pair, s, rows, work, constant, error, live, count, t, first, both):
+    """Take rows over x, y and d of stage s to the activations that the stage reads.
+
+    Args:
+        pair: `PackedPair`.
+        s: the stage, one that both networks do not share.
+        rows: their number.
+        work: as `back` takes it.
+        constant: `(rows,)` added to.
+        error: `(rows,)` added to: what was at stake where coefficients met.
+        live: live neurons.
+        count: their number.
+        t: table of scalars.
+        first: f's matrices on live rows and columns, `(there, here)`.
+        both: g's matrices and beside them the changes, `(there, 2 here)`.
+
+    Returns:
+        views of `work`: `(2 rows, there)` of X and D, and `(rows, there)` of Y.
+    """
+    begin, here, there = pair.offset[s], count[s], count[s - 1]
+    left = work[0, : 2 * rows * here].reshape(2 * rows, here)
+    right = work[1, : 2 * rows * here].reshape(rows, 2 * here)
+    for r in range(rows):
+        add, at_stake = meet(pair, left[r], right[r, :here], left[rows + r], here, live, begin, t)
+        right[r, here:] = left[rows + r]
+        constant[r] += add
+        error[r] += at_stake
+    start = pair.start[s]
+    w1 = first[start : start + there * here].reshape(there, here)
+    w2 = both[2 * start : 2 * (start + there * here)].reshape(there, 2 * here)
+    out = work[2, : 2 * rows * there].reshape(2 * rows, there)
+    of_y = work[3, : rows * there].reshape(rows, there)
+    np.dot(left, w1.T, out)
+    np.dot(right, w2.T, of_y)
+    return out, of_y
+
+
+@njit(cache=True, nogil=True)
 def back(
     pair,
     k,
@@ -242,23 +280,8 @@ def back(
         parts[:rows] = 0.0
     last = min(k, pair.shared)
     for s in range(k, last, -1):
-        begin, here, there = pair.offset[s], count[s], count[s - 1]
-        left = work[0, : 2 * rows * here].reshape(2 * rows, here)
-        right = work[1, : 2 * rows * here].reshape(rows, 2 * here)
-        for r in range(rows):
-            add, at_stake = meet(
-                pair, left[r], right[r, :here], left[rows + r], here, live, begin, t
-            )
-            right[r, here:] = left[rows + r]
-            constant[r] += add
-            error[r] += at_stake
-        start = pair.start[s]
-        w1 = first[start : start + there * here].reshape(there, here)
-        w2 = both[2 * start : 2 * (start + there * here)].reshape(there, 2 * here)
-        out = work[2, : 2 * rows * there].reshape(2 * rows, there)
-        of_y = work[3, : rows * there].reshape(rows, there)
-        np.dot(left, w1.T, out)
-        np.dot(right, w2.T, of_y)
+        there = count[s - 1]
+        out, of_y = through(pair, s, rows, work, constant, error, live, count, t, first, both)
         if s == 1:
             break
         begin = pair.offset[s - 1]

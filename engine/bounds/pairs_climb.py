@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..rounding import LARGEST
 from .compiled import njit
-from .pairs_back import end, load_rows, meet
+from .pairs_back import end, load_rows, through
 from .pairs_relax import at_stake, below_difference
 from .zonotopes import HALF1, HALF2, L1, L2, LD, SHIFT1, SHIFT2, SLOPE1, SLOPE2, U1, U2, UD
 
@@ -170,23 +170,8 @@ def _down(
 ):
     """Bound rows over x, y and d of stage k from below with their choices; as `pairs_back.back`."""
     for s in range(k, 0, -1):
-        begin, here, there = pair.offset[s], count[s], count[s - 1]
-        left = work[0, : 2 * rows * here].reshape(2 * rows, here)
-        right = work[1, : 2 * rows * here].reshape(rows, 2 * here)
-        for r in range(rows):
-            add, at_stake = meet(
-                pair, left[r], right[r, :here], left[rows + r], here, live, begin, t
-            )
-            right[r, here:] = left[rows + r]
-            constant[r] += add
-            error[r] += at_stake
-        start = pair.start[s]
-        w1 = first[start : start + there * here].reshape(there, here)
-        w2 = both[2 * start : 2 * (start + there * here)].reshape(there, 2 * here)
-        out = work[2, : 2 * rows * there].reshape(2 * rows, there)
-        of_y = work[3, : rows * there].reshape(rows, there)
-        np.dot(left, w1.T, out)
-        np.dot(right, w2.T, of_y)
+        there = count[s - 1]
+        out, of_y = through(pair, s, rows, work, constant, error, live, count, t, first, both)
         if s == 1:
             break
         begin = pair.offset[s - 1]

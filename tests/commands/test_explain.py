@@ -76,6 +76,8 @@ def test_verify_says_what_was_chosen(files, tmp_path, capsys):
     assert sum(way["chosen"] for way in judged(found["explain"])["ways"]) == 1
     assert run(list(words)) == 0
     assert "Why: " in capsys.readouterr().err
+    assert run([*words, "--timeout", "0"]) == 20
+    assert "gave the answer" not in capsys.readouterr().err
 
 
 def test_compare_says_what_boxes_were_predicted_to_take(files, capsys):
