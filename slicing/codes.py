@@ -75,6 +75,20 @@ def record(layers: Sequence[Piecewise]) -> bytes:
     return b"".join(parts)
 
 
+def records(states: NDArray[np.int8], layers: Sequence[Piecewise]) -> list[bytes]:
+    """Return what `record` gives for each of many cells that have other states.
+
+    Args:
+        states: ``(cells, neurons)``, layer after layer; LINEAR where the layers are, nowhere else.
+        layers: the activations of the network, in its order; their lines hold in every cell.
+    """
+    ends = np.cumsum([0, *(layer.size for layer in layers)])
+    parts = [pack(states[:, a:b]) for a, b in pairwise(ends)]
+    packed = np.concatenate([np.zeros((len(states), 0), np.uint8), *parts], axis=1)
+    lines = b"".join(lines_of(layer).astype("<f8").tobytes() for layer in layers)
+    return [row.tobytes() + lines for row in packed]
+
+
 def read_record(data: bytes, sizes: Sequence[int]) -> list[Piecewise]:
     """Return the activations that a cell's code stands for.
 
@@ -259,6 +273,25 @@ class Gatherer:
         ends = np.cumsum(self.sizes)[:-1]
         for packed, part in zip(self._packed, np.split(states, ends, axis=1), strict=True):
             packed[cells] = pack(part)
+        self._which[cells] = 0
+
+    def put_records(self, cells: NDArray[np.int64], codes: Sequence[bytes]) -> None:
+        """Set the activations of cells by their codes, as `record` gives them.
+
+        Raises:
+            FormatError: one is the code of other layers.
+        """
+        widths = [width(size) for size in self.sizes]
+        rows = np.zeros((0, sum(widths)), np.uint8)
+        if widths and all(len(code) == sum(widths) for code in codes):  # no neuron is LINEAR
+            rows = np.frombuffer(b"".join(codes), np.uint8).reshape(-1, sum(widths))
+        parts = [rows[:, a:b] for a, b in pairwise(np.cumsum([0, *widths]))]
+        if len(rows) != len(codes) or _LINEAR[rows].any() or not _is_clean(parts, self.sizes):
+            for cell, code in zip(cells.tolist(), codes, strict=True):
+                self.put(cell, read_record(code, self.sizes))
+            return
+        for packed, part in zip(self._packed, parts, strict=True):
+            packed[cells] = part
         self._which[cells] = 0
 
     def _list(self, lines: Array) -> int:

@@ -23,7 +23,7 @@ from ..engine.network import Network
 from ..engine.operators import Operator
 from ..engine.region import Region
 from ..redundancy.relus import activations
-from .codes import Codes, Gatherer, read_record
+from .codes import Codes, Gatherer
 from .slices import Slices
 
 
@@ -179,14 +179,16 @@ class FamilyWriter:
         ]
         self.add_layers(cell, layers)
 
-    def add_record(self, cell: int, code: bytes) -> None:
-        """Take the code of a cell, as `codes.record` gives it.
+    def add_records(self, codes: Mapping[int, bytes]) -> None:
+        """Take the codes of cells by their numbers, as `codes.record` gives them.
 
         Raises:
-            FormatError: it is the code of other layers.
-            InputError: the cell is already known, or is none.
+            FormatError: one is the code of other layers.
+            InputError: a cell is already known, or is none.
         """
-        self.add_layers(cell, read_record(code, self._codes.sizes))
+        for cell in codes:
+            self._once(cell, Mark.SIMPLIFIED)
+        self._codes.put_records(np.array(list(codes), np.int64), list(codes.values()))
 
     def add_layers(self, cell: int, layers: Sequence[Piecewise]) -> None:
         """Take the activations of a cell, one for each of the original's layers of them.
@@ -281,7 +283,7 @@ def family_of(
             case Mark():
                 writer.miss(cell, result)
             case _:
-                writer.add_record(cell, result)
+                writer.add_records({cell: result})
     return writer.finish()
 
 

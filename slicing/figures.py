@@ -18,6 +18,7 @@ from ..redundancy.known import SEEN, Known
 from ..redundancy.plan import Plan
 from ..redundancy.relus import activations
 from ..redundancy.removal import Kind
+from .phases_found import CellPhases
 from .work import Json
 
 Index = NDArray[np.int64]
@@ -65,6 +66,33 @@ def figures_of(
         if plan.removals:
             figures["distance"] = _distance(plan)
     return figures
+
+
+def figures_of_phases(found: CellPhases) -> list[dict[str, Json]]:
+    """Return what `figures_of` gives for cells of which phases are all that is asked."""
+    table, first = [], 0
+    for _, size in found.layers:
+        here = slice(first, first := first + size)
+        asked, sure = found.asked[here], found.proved[:, here]
+        state, both = found.state[:, here], found.refuted[:, here]
+        zero, identity = (sure & (state == kind) for kind in (State.ZERO, State.IDENTITY))
+        left = asked & (state == State.RELU)
+        other = asked & ~zero & ~identity & ~left
+        parts = (asked & zero, asked & identity, other, left & both, left & ~both, asked & both)
+        whole = np.full(len(state), asked.sum())
+        table.append(np.stack([whole, *(part.sum(axis=1) for part in parts)], axis=1))
+    layers = np.stack(table, axis=1) if table else np.zeros((len(found.state), 0, len(COLUMNS)))
+    left = (found.state == State.RELU).sum(axis=1)
+    nothing: dict[str, Json] = {kind.value: 0 for kind in Kind}
+    return [
+        {
+            "layers": rows,
+            "left": count,
+            "removed": nothing | {Kind.PHASE.value: sum(row[1] + row[2] for row in rows)},
+            "distance": 0.0,
+        }
+        for rows, count in zip(layers.astype(int).tolist(), left.tolist(), strict=True)
+    ]
 
 
 def _distance(plan: Plan) -> float | None:

@@ -27,8 +27,8 @@ from ..redundancy.guarantee import Outputs, SameBest
 from ..redundancy.known import Known, KnownLayer, known_of
 from ..redundancy.plan import Plan, simplify
 from ..redundancy.relus import activations
-from .codes import record
-from .figures import figures_of
+from .codes import record, records
+from .figures import figures_of, figures_of_phases
 from .lossy import Lossy, lose
 from .phases import Effort, decide_cells
 from .phases_found import CellPhases
@@ -313,6 +313,8 @@ def run(recipe: Recipe, regions: Sequence[Region]) -> list[Result]:
 
         found = decide_cells_on(recipe.device, recipe.network, lower, upper, effort)
     share = (time.perf_counter() - begun) / len(regions)
+    if not recipe.one_by_one:
+        return _phases_alone(recipe, found, share)
     drafts = (first_draft(recipe, found, at, region, share) for at, region in enumerate(regions))
     return [_finished(recipe, draft) for draft in drafts]
 
@@ -333,6 +335,19 @@ def first_draft(
     network = recipe.network.with_layers(layers)
     boxes, spent = int(found.boxes[at]), {"phases": seconds}
     return Draft(region, known, network, boxes=boxes, seconds=spent)
+
+
+def _phases_alone(recipe: Recipe, found: CellPhases, seconds: float) -> list[Result]:
+    """Return what is kept of cells that go through no further step."""
+    layers = [activations(node) for node in recipe.network.piecewise]
+    codes = records(found.state, layers)
+    spent: dict[str, Json] = {"phases": round(seconds, 6)}
+    return [
+        Result({**figures, "boxes": boxes, "seconds": spent}, code)
+        for figures, boxes, code in zip(
+            figures_of_phases(found), found.boxes.tolist(), codes, strict=True
+        )
+    ]
 
 
 def _finished(recipe: Recipe, draft: Draft) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from ..engine.errors import FormatError, InputError
@@ -16,7 +17,7 @@ from .blobs import blob_file, put_blob
 from .family import Family, FamilyWriter, Mark
 from .family_file import family_bytes, load_family
 from .slices import Slices
-from .stored import Stored
+from .stored import PAGE, Stored
 from .work import Done, Failed, Json, Late, Quarantined
 
 NOTED = "family"
@@ -77,10 +78,14 @@ def family_from(stored: Stored, base: Family) -> Family:
         FormatError: the store is damaged, or of another network.
     """
     writer = FamilyWriter(base.base, base.slices, base.said)
-    for row in stored.rows():
-        match row.outcome:
-            case Done(result=result):
-                writer.add_record(row.cell, result.code)
-            case outcome:
-                writer.miss(row.cell, MARKS[type(outcome)])
+    rows = stored.rows()
+    while page := list(islice(rows, PAGE)):
+        codes: dict[int, bytes] = {}
+        for row in page:
+            match row.outcome:
+                case Done(result=result):
+                    codes[row.cell] = result.code
+                case outcome:
+                    writer.miss(row.cell, MARKS[type(outcome)])
+        writer.add_records(codes)
     return writer.finish()

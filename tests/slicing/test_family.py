@@ -243,6 +243,23 @@ def test_a_cell_comes_once_and_is_one_of_the_region():
         FamilyWriter(small(0, (3, 2, 1)), halves(network))
 
 
+@given(dense_networks(), st.booleans(), st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_records_taken_together_are_the_family_of_records_one_by_one(network, lines, seed):
+    rng = np.random.default_rng(seed)
+    states = tuple(State) if lines else (State.RELU, State.ZERO, State.IDENTITY)
+    drawn = [linearised(network, rng, states) for _ in range(2)]
+    codes = {c: record([node.layer for node in one.piecewise]) for c, one in enumerate(drawn)}
+    writer = FamilyWriter(network, halves(network))
+    writer.add_records(codes)
+    assert family_bytes(writer.finish()) == family_bytes(
+        family_of(network, halves(network), enumerate(drawn))
+    )
+    wrong = FamilyWriter(network, halves(network))
+    with pytest.raises(FormatError, match="another network or is damaged"):
+        wrong.add_records({0: codes[0], 1: codes[1] + b"\0"})
+
+
 @given(dense_networks(), st.integers(0, 2**32 - 1), st.data())
 @settings(max_examples=50)
 def test_damaged_codes_are_refused_or_are_codes_of_the_same_size(network, seed, data):

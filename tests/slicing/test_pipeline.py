@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from linearised import linearised
 from strategies import boxes, dense_networks
 
 from secateur.benchmarks.controllers import controller
@@ -16,12 +17,14 @@ from secateur.engine.formats.regions import parse_region
 from secateur.engine.region import Region
 from secateur.redundancy.aim import Aim
 from secateur.redundancy.guarantee import Outputs, SameBest
-from secateur.slicing.codes import read_record
+from secateur.redundancy.relus import activations
+from secateur.slicing.codes import read_record, record, records
 from secateur.slicing.family import Mark
-from secateur.slicing.figures import COLUMNS, Totals
+from secateur.slicing.figures import COLUMNS, Totals, figures_of, figures_of_phases
 from secateur.slicing.key import Shard
 from secateur.slicing.merge import merge
-from secateur.slicing.pipeline import Recipe, Stage, run
+from secateur.slicing.phases import Effort, decide_cells
+from secateur.slicing.pipeline import Recipe, Stage, first_draft, run
 from secateur.slicing.pipeline_cells import cells_of, chosen
 from secateur.slicing.pipeline_family import begun, blank, family_from
 from secateur.slicing.pipeline_run import Job, begin
@@ -116,6 +119,28 @@ def test_every_cells_network_keeps_what_was_asked_for(data):
         assert (table[:, 0] == table[:, 1:6].sum(axis=1)).all()
         assert (table[:, COLUMNS.index("active")] <= table[:, COLUMNS.index("both")]).all()
         assert network.neurons - after.neurons == sum(result.figures["removed"].values())
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_cells_of_which_phases_are_all_are_kept_as_if_they_went_through_drafts(data):
+    network = data.draw(dense_networks())
+    lower, upper = data.draw(boxes(network.size_in))
+    base = linearised(network, np.random.default_rng(data.draw(st.integers(0, 99))))
+    middle = (lower + upper) / 2
+    found = decide_cells(
+        base,
+        np.stack([lower, lower, middle]),
+        np.stack([upper, middle, upper]),
+        Effort(boxes=16, most_boxes=16),
+    )
+    recipe = Recipe(base, stage=Stage.PHASES)
+    drafts = [first_draft(recipe, found, at, Region.box(lower, upper), 0.0) for at in range(3)]
+    one_by_one = [figures_of(base, draft.known, draft.network, None) for draft in drafts]
+    assert figures_of_phases(found) == one_by_one
+    own = [activations(node) for node in base.piecewise]
+    codes = [record([activations(node) for node in draft.network.piecewise]) for draft in drafts]
+    assert records(found.state, own) == codes
 
 
 def test_a_cell_does_not_depend_on_the_cells_beside_it(coc):
