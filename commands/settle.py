@@ -161,7 +161,7 @@ def _by_question(
     effort: Effort,
     left: Callable[[], float],
 ) -> Settled:
-    from ..engine.decide import decide  # its kernels take half a second to load
+    from ..engine.decide import decide  # not for what the other engine takes
 
     replayers = [bound.models[source.declared[0]].runtime for source in question.sources]
     errors = None

@@ -212,7 +212,7 @@ def _work(order: Order, options: Options, outcome: Outcome) -> None:
     """Decide the query, noting what is found as it is found."""
     outcome.claim = read_claim(order.query)
     outcome.files = match_files(outcome.claim, order.networks)
-    effort = Effort(seed=options.seed, semantics=order.semantics.value)
+    effort = Effort(seed=options.seed, semantics=order.semantics.value, alone=True)
     outcome.settled, outcome.assigned = _answered(outcome.files, effort, order.left)
     outcome.answer = outcome.settled.answer
     match outcome.answer.verdict:

@@ -24,6 +24,8 @@ class Effort:
         semantics: whose arithmetic the question is about: the declared element type's, or one said
             here.
         boxes: number of boxes to bound.
+        alone: whether the question is all that the process is asked, so that what takes long to
+            load is loaded only for a search that needs it.
     """
 
     seconds: float = math.inf
@@ -31,6 +33,7 @@ class Effort:
     workers: int = 2
     semantics: Literal["declared", "real", "float32"] = "declared"
     boxes: float = math.inf
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

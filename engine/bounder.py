@@ -9,20 +9,21 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .alike import Alike, alike
+from .bounds import rows_plain
 from .bounds.aligned import aligned
-from .bounds.difference import PairRows, pack_pair, pair_rows
 from .bounds.packed import Packed, pack
-from .bounds.pairs_linear import bound_pairs_linear
-from .bounds.rows import bound_rows
 from .network import State
 from .question import Question
 from .stages import stages
+
+if TYPE_CHECKING:
+    from .bounds.difference import PairRows
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.uint8]
@@ -81,10 +82,14 @@ class Bounder(Protocol):
 
 
 class Single:
-    """Bounds rows by backward linear bounds of the merged network."""
+    """Bounds rows by backward linear bounds of the merged network.
 
-    def __init__(self, net: Packed, workers: int) -> None:
-        self._net, self._workers = net, workers
+    Attributes:
+        spared: boxes that are still bounded by arrays, before compiled loops are loaded.
+    """
+
+    def __init__(self, net: Packed, workers: int, spared: int = 0) -> None:
+        self._net, self._workers, self.spared = net, workers, spared
 
     @property
     def flags(self) -> tuple[int, int]:
@@ -101,6 +106,14 @@ class Single:
     ) -> Planes:
         """Return what can be proved; see `Bounder`."""
         out = _blank(wanted.shape, lower.shape[1])
+        self.spared -= len(lower)
+        if self.spared >= 0:
+            planes = out.low, out.base, out.slopes, out.parts
+            rows_plain.bound_rows(self._net, lower, upper, stable, wanted, cut, *planes)
+            return out
+        from .bounds.rows import bound_rows  # loading what is compiled takes half a second
+
+        self.spared = 0
 
         def work(part: slice) -> None:
             bound_rows(
@@ -145,6 +158,8 @@ class Paired:
         self, lower: Array, upper: Array, stable: Flags, wanted: Flags, cut: Array, pool: Executor
     ) -> Planes:
         """Return what can be proved; see `Bounder`."""
+        from .bounds.pairs_linear import bound_pairs_linear  # loaded for pairs alone
+
         out = _blank(wanted.shape, lower.shape[1])
 
         def work(part: slice) -> None:
@@ -170,18 +185,28 @@ class Paired:
         return out
 
 
-def bounder(question: Question, workers: int) -> Single | Paired:
-    """Return the best bounder for a question: difference bounds where two networks are alike."""
+def bounder(question: Question, workers: int, *, alone: bool = False) -> Single | Paired:
+    """Return the best bounder for a question: difference bounds where two networks are alike.
+
+    Args:
+        question: what is asked.
+        workers: threads.
+        alone: whether nothing else is asked of this process, so that compiled loops are worth
+            loading only for more boxes than a few.
+    """
     if question.plain and len(question.sources) == 2:
         first, second = question.sources
         every = np.arange(question.size)
         if np.array_equal(first.inputs, every) and np.array_equal(second.inputs, every):
             chains = aligned(*(stages(one.network, grids=True) for one in (first, second)))
             if chains is not None:
+                from .bounds.difference import pack_pair, pair_rows  # compiled
+
                 one, two = question.weights
                 rows = pair_rows(one, two, question.direct, question.bias)
                 return Paired(pack_pair(*chains), rows, alike(*chains), workers)
-    return Single(pack(stages(question.network, grids=True)), workers)
+    net = pack(stages(question.network, grids=True))
+    return Single(net, workers, rows_plain.few(net) if alone else 0)
 
 
 def _blank(shape: tuple[int, ...], inputs: int) -> Planes:

@@ -64,7 +64,8 @@ def decide(
     goal = Cases(question, Replays(question, replayers), errors, begun, deadline, rng)
     if effort.seconds <= 0.0:
         return Answer(Unknown("the time limit is 0"))
-    search = Search(bounder(question, effort.workers), goal, Limits(workers=effort.workers))
+    rows = bounder(question, effort.workers, alone=effort.alone)
+    search = Search(rows, goal, Limits(workers=effort.workers))
     lower, upper, open_ = goal.roots()
     search.start(lower, upper, open_)
     verdict, choice, chosen = None, None, math.inf

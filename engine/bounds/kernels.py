@@ -16,13 +16,10 @@ import numpy as np
 from ..network import State
 from ..rounding import LARGEST
 from .compiled import njit
-from .packed import LOWER, UPPER
+from .packed import GUIDED, LOWER, UPPER
 from .substitute import put_inputs, room_for, substitute
 from .upward import activate, drop_dead, enclose, put_share, sums_for
 from .vectors import LANES, LINE
-
-GUIDED = 32
-"""Up to this many inputs, the choice of the input to bisect looks through the relaxations."""
 
 _RELU, _ZERO, _IDENTITY = int(State.RELU), int(State.ZERO), int(State.IDENTITY)
 

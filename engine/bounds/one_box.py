@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ..network import State
 from ..rounding import LARGEST
 from .compiled import njit
-from .kernels import GUIDED
-from .packed import LOWER, UPPER, Packed
+from .packed import GUIDED, LOWER, UPPER, Packed
 from .points import BLOCK
 from .substitute import put_inputs, room_for, substitute
 from .upward import activate, drop_dead, enclose, put_share, sums_for

@@ -17,6 +17,9 @@ UPPER: Final = 1
 LOWER: Final = 2
 """Bit of a wish or a sign: the lower bound of a pre-activation; as a sign, it is >= 0."""
 
+GUIDED: Final = 32
+"""Up to this many inputs, the choice of the input to bisect looks through the relaxations."""
+
 
 class Packed(NamedTuple):
     """A staged network as flat arrays; stage 0 is the input.

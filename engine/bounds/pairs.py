@@ -16,7 +16,7 @@ from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .blame import blame_symbols
 from .compiled import njit
 from .difference import OF_A, OF_B, OF_D, OF_H, OF_X, OF_Y
-from .kernels import GUIDED
+from .packed import GUIDED
 from .pairs_back import back, load_rows
 from .zonotopes import (
     CENTRE,

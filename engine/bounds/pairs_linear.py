@@ -11,7 +11,7 @@ import numpy as np
 from ..rounding import LARGEST, SLACK, UNDERFLOW, UNIT
 from .compiled import njit
 from .grid_lines import cut_off
-from .kernels import GUIDED
+from .packed import GUIDED
 from .pairs_back import back, back_one, load_rows
 from .pairs_block import ROWS, block_apart, block_one, put_pairs
 from .pairs_climb import NEAR, raise_rows, room

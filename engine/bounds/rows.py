@@ -8,8 +8,7 @@ from ..network import State
 from ..rounding import LARGEST
 from .compiled import njit
 from .grid_lines import cut_off
-from .kernels import GUIDED
-from .packed import LOWER, UPPER
+from .packed import GUIDED, LOWER, UPPER
 from .substitute import put_inputs, room_for, substitute
 from .upward import activate, drop_dead, enclose, put_share, sums_for
 from .vectors import LANES, LINE
