@@ -17,6 +17,7 @@ from .choice import CHOICES, Choice
 from .finding import Phases
 from .guarantee import Outputs, SameBest
 from .joint import SHARE, Joint
+from .leading import leading
 from .phase import Effort
 from .relaxed import output_lines
 from .removal import Kind, Removal, line, stored
@@ -84,14 +85,16 @@ class Steps:
         screen = Screen(self.before, aim.guarantee, self.seen.kept(self.rng))
         self.choose = CHOICES[aim.order]
         self.steps: list[Tally] = []
+        room = self._room(screen)
         self.joint = Joint(
             self.before,
             phases.region,
             aim.guarantee,
             screen,
-            self._room(screen),
+            room,
             Search(seed=effort.seed, workers=effort.workers),
             effort.patience,
+            leading(self.before, phases.region, aim.guarantee, room),
             rng=self.rng,
         )
 

@@ -44,7 +44,7 @@ class Level(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _narrow(
+def narrow(
     reach,
     plane,
     box_lower,
@@ -112,7 +112,7 @@ def _narrow(
 
 
 @njit(cache=True, nogil=True)
-def _axis(blame, box_lower, box_upper, lower, upper):
+def axis_of(blame, box_lower, box_upper, lower, upper):
     """Return the input of a narrowed box to bisect; -1 where all corners are neighbours."""
     best, axis = -1.0, -1
     for i in range(lower.shape[0]):
@@ -151,7 +151,7 @@ def _halve(work, here, at, neurons, there, to):
     box_lower, box_upper, open_ = here.lower[at], here.upper[at], here.open[at]
     lower, upper = lowers[to + 1], uppers[to + 1]  # the second half's place, used last
     left = opens[to]
-    _narrow(
+    narrow(
         reach,
         plane,
         box_lower,
@@ -164,7 +164,7 @@ def _halve(work, here, at, neurons, there, to):
         upper,
         left,
     )
-    axis = _axis(work.blame, box_lower, box_upper, lower, upper)
+    axis = axis_of(work.blame, box_lower, box_upper, lower, upper)
     if axis < 0:
         return -1
     lower, upper, born = lower.copy(), upper.copy(), 0
@@ -173,7 +173,7 @@ def _halve(work, here, at, neurons, there, to):
     for half in range(2):
         lower[axis], upper[axis] = (low, cut) if half == 0 else (cut, high)
         place = to + born
-        if _narrow(
+        if narrow(
             reach,
             plane,
             box_lower,
@@ -192,7 +192,7 @@ def _halve(work, here, at, neurons, there, to):
 
 
 @njit(cache=True, nogil=True)
-def _choose(open_, count, active, left):
+def choose(open_, count, active, left):
     """Give up questions that need more boxes than are left, those open on most boxes first.
 
     Args:
@@ -272,7 +272,7 @@ def _search(net, work, neurons, sides, known, seen, budget, here, there, active)
     count, used, points, depth = 1, 0, 0, 0
     while count > 0:
         lowers, uppers, knowns, opens = here.lower, here.upper, here.known, here.open
-        _choose(opens, count, active, budget - used)
+        choose(opens, count, active, budget - used)
         born = 0
         for b in range(count):
             open_, lower, upper = opens[b], lowers[b], uppers[b]

@@ -21,6 +21,7 @@ from secateur.redundancy.bisect import Tried
 from secateur.redundancy.choice import greedy
 from secateur.redundancy.guarantee import Outputs, SameBest
 from secateur.redundancy.joint import Joint
+from secateur.redundancy.leading import leading
 from secateur.redundancy.phase import Effort
 from secateur.redundancy.plan import simplify
 from secateur.redundancy.removal import Kind, Removal, without
@@ -259,3 +260,22 @@ def test_those_that_hindered_a_proof_least_are_tried_next(monkeypatch):
     assert tried[0] == [0, 1, 2, 3]
     assert len(tried[1]) == 1
     assert tried[1] != [2]
+
+
+def test_what_keeps_its_sign_where_outputs_tie_is_tried_alone_where_patience_ends(monkeypatch):
+    """Output 0 leads where x0 > 0; relu(x0 - 0.5) is in doubt away from there, relu(x1) there."""
+    rows = [[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    net = Network.dense(
+        [np.array(rows), np.array([[1.0, -1.0, 1.0, 1.0], [0.0] * 4])],
+        [np.array([0.0, 0.0, -0.5, 0.0]), np.zeros(2)],
+    )
+    square, guarantee = Region.box([-1.0] * 2, [1.0] * 2), SameBest(Best.MAX)
+    asked = answering(monkeypatch, lambda *_: Unknown("no luck"))
+    for patience, others in ((2.0, 0), (math.inf, 1)):
+        joint = joined(guarantee, net, square, np.array([[1.0, -1.0]]))
+        joint.leading = leading(net, square, guarantee, Fraction(0))
+        joint.patience = patience
+        joint.extend(zeros(4)[2:], greedy, soon())
+        assert [one.neuron for one in joint.proved] == [2]
+        assert isinstance(joint.answer.verdict, Proved)
+        assert len(asked) == others
