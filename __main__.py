@@ -6,6 +6,7 @@ Nothing is computed here. A verb's file in `commands/` is imported when the verb
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 import os
@@ -35,6 +36,9 @@ from .commands.options import (
     Side,
 )
 from .commands.words import options_of
+
+COLLECTED = 100_000
+"""Objects, more than were freed, after which garbage is looked for: more than imports make."""
 
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard, as shells have it."""
@@ -355,7 +359,10 @@ def doctor(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:], time.monotonic() - age()))
+    gc.set_threshold(COLLECTED, 20, 20)
+    code = run(sys.argv[1:], time.monotonic() - age())
+    gc.freeze()  # all that is left ends with the process: no need to look through it
+    sys.exit(code)
 
 
 def run(arguments: list[str], began: float | None = None) -> int:
