@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import typer
-
 from . import compress_words, words
+from .grammar import Verbs
 from .options import Device, Side
 from .words import options_of
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: Verbs) -> None:
     """Add the verb to the program's."""
-    app.command()(compress)
+    app.verb()(compress)
 
 
 def compress(

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import typer
-
 from . import forget_latent, words
 from . import forget_words as told
+from .grammar import Verbs
 from .options import Device, Pick, Side
 from .words import options_of
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: Verbs) -> None:
     """Add the verbs to the program's."""
-    group = typer.Typer(
-        help="Show what compression forgets: exemplars, regions, distances of weights."
+    group = Verbs(
+        "forget", "Show what compression forgets: exemplars, regions, distances of weights."
     )
-    group.command()(exemplars)
-    group.command()(disagreement)
+    group.verb()(exemplars)
+    group.verb()(disagreement)
     forget_latent.add_to(group)
-    app.add_typer(group, name="forget")
+    app.verbs["forget"] = group
 
 
 def exemplars(

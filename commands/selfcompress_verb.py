@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from . import selfcompress_words as own
 from . import words
+from .grammar import Verbs
 from .options import Device
 from .words import options_of
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: Verbs) -> None:
     """Add the verb to the program's."""
-    app.command()(selfcompress)
+    app.verb()(selfcompress)
 
 
 def selfcompress(
