@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..engine.bounds.packed import LOWER, UPPER, pack
 from ..engine.bounds.points import BLOCK, look_at_cells
+from ..engine.bounds.shrink import copied, shrunk
 from ..engine.formats import load
 from ..engine.network import Network
 from ..engine.region import Region
@@ -62,7 +63,16 @@ def refuted(network: Network, lower: Array, upper: Array, samples: int, workers:
     def look(cell: int) -> None:
         some = slice(cell, cell + 1)
         look_at_cells(
-            net, lower[some], upper[some], unit, whole, known[some], seen[some], points[some]
+            net,
+            copied(net),
+            shrunk(net),
+            lower[some],
+            upper[some],
+            unit,
+            whole,
+            known[some],
+            seen[some],
+            points[some],
         )
 
     with ThreadPoolExecutor(workers) as pool:

@@ -35,7 +35,8 @@ from ..engine.bounds.interval import interval
 from ..engine.bounds.one_box import scratch
 from ..engine.bounds.packed import LOWER, UPPER, pack
 from ..engine.bounds.points import BLOCK, look_at_cells
-from ..engine.bounds.trees import PATIENCE, search_cells
+from ..engine.bounds.shrink import copied, shrunk
+from ..engine.bounds.trees import PATIENCE, room_of, search_cells
 from ..engine.errors import RegionError
 from ..engine.network import Network, Piecewise, State
 from ..engine.stages import stages
@@ -264,7 +265,16 @@ class _Work:
         """Settle what linear bounds can, and look at points."""
         known, seen, points = self.known[some], self.seen[some], self.points[some]
         look_at_cells(
-            self.net, self.lower[some], self.upper[some], unit, first, known, seen, points
+            self.net,
+            copied(self.net),
+            shrunk(self.net),
+            self.lower[some],
+            self.upper[some],
+            unit,
+            first,
+            known,
+            seen,
+            points,
         )
         self.known[some], self.seen[some], self.points[some] = known, seen, points
         self._note(some, _LINEAR)
@@ -280,9 +290,14 @@ class _Work:
         cell, neuron, side = np.nonzero(self._questions(some))
         first = np.searchsorted(cell, np.arange(len(some) + 1))
         known, seen, boxes = self.known[some], self.seen[some], np.zeros(len(some), np.int64)
+        most = int(np.diff(first).max(initial=0))
         search_cells(
             self.net,
+            copied(self.net),
             scratch(self.net),
+            shrunk(self.net),
+            room_of(self.net, budget, most),
+            room_of(self.net, budget, most),
             self.lower[some],
             self.upper[some],
             first,

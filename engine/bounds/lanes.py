@@ -189,7 +189,7 @@ def _emit_gaps(typing, lanes, block, block_at, columns, lines, lines_at, out, ou
 def _show(context, builder, signature, arguments):
     code = Code(context, builder, signature, arguments)
     values, at, bias, doubt, relu = code.values
-    bias, doubt = code.together([bias] * LANES), code.together([doubt] * LANES)
+    bias, doubt = code.filled(bias), code.filled(doubt)
     below, clip = builder.fsub(code.zero, doubt), builder.icmp_signed("!=", relu, word(0))
     seen = []
     for v in range(MOST):

@@ -101,7 +101,10 @@ def gaps(
 def put_rows(
     lanes: int,
     matrix: Array,
-    starts: Integers,
+    start: int,
+    rows: Integers,
+    first: int,
+    last: int,
     columns: int,
     signs: Array,
     out: Array,
@@ -110,7 +113,8 @@ def put_rows(
 ) -> None:
     """Do what `lanes_rows.put_rows` says, and write no more than the columns."""
     step = LANES * lanes
-    found = signs[:step] * matrix[starts[:step][None] + np.arange(columns)[:, None]]
+    some = rows[np.minimum(first + np.arange(step), last - 1)]
+    found = signs[:step] * matrix[start + some[None] * columns + np.arange(columns)[:, None]]
     target = _part(out, out_at, columns, step)
     target[:] = target + found if more else found
 

@@ -15,15 +15,21 @@ from .vectors import LANES, Code, emitted, word
 
 def _put_rows(context, builder, signature, arguments):
     code = Code(context, builder, signature, arguments)
-    lanes, matrix, starts, columns, signs, out, out_at, more = code.values
+    lanes, matrix, start, rows, first, last, columns, signs, out, out_at, more = code.values
     out, step = code.at(out, out_at), builder.mul(lanes, word(LANES))
+    matrix, last = code.at(matrix, start), builder.sub(last, word(1))
     old = builder.icmp_signed("!=", more, word(0))
     with cgutils.for_range(builder, lanes) as vectors:
         side = builder.mul(vectors.index, word(LANES))
         sign = code.load(code.at(signs, side))
-        rows = [builder.gep(matrix, [builder.load(code.at(starts, side, r))]) for r in range(LANES)]
+        begins = []
+        for r in range(LANES):  # what is behind the last row has the sign 0
+            place = builder.add(builder.add(first, side), word(r))
+            inside = builder.icmp_signed("<", place, last)
+            row = builder.load(code.at(rows, builder.select(inside, place, last)))
+            begins.append(code.at(matrix, (row, columns)))
         with code.counted(columns, LANES) as j:
-            turned = code.turned([code.load(code.at(row, j)) for row in rows])
+            turned = code.turned([code.load(code.at(row, j)) for row in begins])
             for i, column in enumerate(turned):
                 place = code.at(out, (builder.add(j, word(i)), step), side)
                 start = builder.select(old, code.load(place), code.zero)
@@ -32,9 +38,12 @@ def _put_rows(context, builder, signature, arguments):
 
 
 @emitted(lanes_plain.put_rows)
-def _emit_put_rows(typing, lanes, matrix, starts, columns, signs, out, out_at, more):
+def _emit_put_rows(
+    typing, lanes, matrix, start, rows, first, last, columns, signs, out, out_at, more
+):
     whole, flat, words = types.int64, types.float64[::1], types.int64[::1]
-    return types.void(whole, flat, words, whole, flat, flat, whole, whole), _put_rows
+    signature = types.void(whole, flat, whole, words, whole, whole, whole, flat, flat, whole, whole)
+    return signature, _put_rows
 
 
 def _gather_row(context, builder, signature, arguments):
@@ -43,15 +52,9 @@ def _gather_row(context, builder, signature, arguments):
         code.values
     )
     weight, live, out = code.at(weight, weight_at), code.at(live, live_at), code.at(out, out_at)
-    sizes, last = [code.room(code.zero) for _ in range(3)], builder.sub(columns, word(1))
+    sizes = [code.room(code.zero) for _ in range(3)]
     with code.counted(columns, LANES) as j:
-        numbers = []
-        for i in range(LANES):
-            place = builder.add(j, word(i))
-            inside = builder.icmp_signed("<", place, last)
-            index = builder.load(code.at(live, builder.select(inside, place, last)))
-            numbers.append(builder.load(builder.gep(weight, [index])))
-        row = code.together(numbers)
+        row = code.gather(weight, live, columns, j)
         code.store(row, code.at(out, j))
         for part, room in enumerate(sizes):
             factor = row if part == 0 else code.magnitude(row)
@@ -88,23 +91,26 @@ def _emit_gather_row(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def put_rows(lanes, matrix, starts, columns, signs, out, out_at, more):
-    """Put signed rows of a matrix side by side: ``out[j, r] (+)= signs[r] matrix[r, j]``.
+def put_rows(lanes, matrix, start, rows, first, last, columns, signs, out, out_at, more):
+    """Put signed rows of a matrix side by side: ``out[j, r] (+)= signs[r] matrix[rows[r], j]``.
 
     Whole vectors are read and written: up to LANES - 1 numbers behind each row, and as many rows of
     the block behind its columns, which hold nothing of meaning then.
 
     Args:
         lanes: vectors of rows, 1 to MOST.
-        matrix: flat float64.
-        starts: `(LANES * lanes,)` int64, where each row begins.
+        matrix: flat float64; from `start` on, `(any, columns)`.
+        start: where the matrix begins.
+        rows: int64, which rows.
+        first: the first of them that counts.
+        last: the end of those that count, above `first`; vectors that are longer repeat the last.
         columns: numbers a row.
         signs: `(LANES * lanes,)` float64, +1 or -1; 0 for a row that does not count.
         out: flat float64; from `out_at` on, `(columns, LANES * lanes)`.
         out_at: where the block begins.
         more: 1 to add to what is there, 0 to begin anew.
     """
-    _emit_put_rows(lanes, matrix, starts, columns, signs, out, out_at, more)
+    _emit_put_rows(lanes, matrix, start, rows, first, last, columns, signs, out, out_at, more)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -36,7 +36,7 @@ class Scratch(NamedTuple):
             reach is infinite where there is no plane.
         blame: ``(inputs,)`` how much each input is to be blamed for the open questions.
         width: ``(inputs,)`` of the box.
-        stage: ``(neurons,)`` the stage of each neuron.
+        half: ``(2, inputs)`` corners of a half of it.
         asked: ``(neurons,)`` uint8, the open questions of the box, as bits.
         values, doubt: as `points.look` takes them.
     """
@@ -64,7 +64,7 @@ class Scratch(NamedTuple):
     reach: Array
     blame: Array
     width: Array
-    stage: Integers
+    half: Array
     asked: NDArray[np.uint8]
     values: Array
     doubt: Array
@@ -100,7 +100,7 @@ def scratch(net: Packed) -> Scratch:
         reach=np.zeros(total),
         blame=np.zeros(inputs),
         width=np.zeros(inputs),
-        stage=np.repeat(np.arange(stages), net.sizes),
+        half=np.zeros((2, inputs)),
         asked=np.zeros(total, np.uint8),
         values=np.zeros(total * BLOCK),
         doubt=np.zeros(total),
@@ -200,7 +200,8 @@ def bound_box(net, work, lower, upper, neurons, sides, open_, known):
     for q in range(neurons.shape[0]):
         if open_[q]:
             asked[neurons[q]] |= sides[q]
-            last = max(last, work.stage[neurons[q]])
+            while neurons[q] >= offset[last + 1]:
+                last += 1
     end = offset[last + 1]
     for n in range(inputs, end):
         low[n] = 0.0 if known[n] & LOWER else -np.inf

@@ -10,10 +10,12 @@ import numpy as np
 
 from ..network import State
 from ..rounding import SLACK, UNDERFLOW, UNIT
+from .borrowed import borrowed
 from .compiled import njit
 from .kernels import bound_boxes
 from .lanes import MOST, ROWS, forward_product, show
 from .packed import LOWER, UPPER
+from .shrink import shrink
 
 BLOCK = ROWS
 """Points evaluated together: their values stay in cache."""
@@ -133,7 +135,7 @@ def _place(values, unit, first, lower, upper):
 
 
 @njit(cache=True, nogil=True)
-def look_at_cells(net, lower, upper, unit, first, known, seen, points):
+def look_at_cells(net, small, cut, lower, upper, unit, first, known, seen, points):
     """Bound every cell by backward linear bounds, then look at points of it.
 
     After the first points, more are looked at as long as the last quarter of those so far refuted a
@@ -141,6 +143,8 @@ def look_at_cells(net, lower, upper, unit, first, known, seen, points):
 
     Args:
         net: `Packed`.
+        small: `Packed`, as `copied` gives it.
+        cut: `Shrunk`.
         lower: `(cells, inputs)`.
         upper: `(cells, inputs)`.
         unit: `(points, inputs)` shares of a cell, a multiple of BLOCK points.
@@ -150,6 +154,7 @@ def look_at_cells(net, lower, upper, unit, first, known, seen, points):
         seen: `(cells, neurons)` uint8 as `look` fills it.
         points: `(cells,)` filled with the number of points looked at.
     """
+    net, small, cut = borrowed(net), borrowed(small), borrowed(cut)
     cells, inputs = lower.shape
     total, last = net.offset[-1], net.sizes.shape[0] - 2
     low, high = np.full((cells, total), -np.inf), np.full((cells, total), np.inf)
@@ -157,25 +162,33 @@ def look_at_cells(net, lower, upper, unit, first, known, seen, points):
     bound_boxes(net, lower, upper, low, high, wish, none, np.zeros(cells, np.int64), none.copy())
     values, doubt = np.zeros(total * BLOCK), np.zeros(total)
     for cell in range(cells):
+        lows, highs = low[cell], high[cell]
         for n in range(inputs, net.offset[last + 1]):
-            flags = (high[cell, n] <= 0.0) * UPPER + (low[cell, n] >= 0.0) * LOWER
-            known[cell, n] |= flags
-        doubts(net, low[cell], high[cell], last, doubt)
+            known[cell, n] |= (highs[n] <= 0.0) * UPPER + (lows[n] >= 0.0) * LOWER
+        shrink(net, known[cell], small, cut)
+        left = small.offset[small.sizes.shape[0]]
+        for m in range(left):
+            n = cut.origin[m]
+            lows[m], highs[m] = lows[n], highs[n]  # no neuron moves up
+            cut.known[m], cut.seen[m] = known[cell, n], seen[cell, n]
+        doubts(small, lows, highs, last, doubt)
         done, fresh = 0, 0
         while done < unit.shape[0] and (done < first or 4 * (done - fresh) < done):
             _place(values, unit, done, lower[cell], upper[cell])
-            before = _both(seen[cell], known[cell])
-            look(net, values, doubt, last, seen[cell])
+            before = _both(cut.known, cut.seen, left)
+            look(small, values, doubt, last, cut.seen)
             done += BLOCK
-            if _both(seen[cell], known[cell]) > before:
+            if _both(cut.known, cut.seen, left) > before:
                 fresh = done
         points[cell] = done
+        for m in range(left):
+            seen[cell, cut.origin[m]] = cut.seen[m]
 
 
 @njit(cache=True, nogil=True)
-def _both(seen, known):
+def _both(known, seen, total):
     """Return how many neurons whose sign is not known were seen with both signs."""
     count = 0
-    for n in range(seen.shape[0]):
+    for n in range(total):
         count += seen[n] == UPPER | LOWER and known[n] == 0
     return count

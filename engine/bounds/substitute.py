@@ -61,27 +61,21 @@ def _place(offset, s):
 
 @njit(cache=True, nogil=True)
 def room_for(net):
-    """Return room for `substitute`: coefficients by stages, gaps, blame, signs, constants, errors.
-
-    It serves `_begin` as well, for which `starts` is room.
-    """
+    """Return room for `substitute`: coefficients, gaps, blame, signs, constants, errors."""
     stages = net.sizes.shape[0]
     extra = net.sizes.max() + net.sizes[0] + 3
     return np.zeros(ROWS * (net.offset[-1] + LANES * stages + extra))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _begin(net, k, lanes, starts, rows, first, count, live_count, packed, room, signs, used):
+def _begin(net, k, lanes, rows, first, last, live_count, packed, room, signs, used):
     """Put a block of rows of a stage where they begin: the activations of its sources."""
     offset, start_of, source_of = net.offset, net.edge_start, net.edge_source
     used[: k + 1] = 0
     for e in range(net.edge_first[k], net.edge_first[k + 1]):
         source, start = source_of[e], start_of[e]
-        columns = live_count[source]
-        for r in range(LANES * lanes):  # a row that does not count has the sign 0
-            starts[r] = start + rows[first + min(r, count - 1)] * columns
-        to = _place(offset, source)
-        put_rows(lanes, packed, starts, columns, signs, room, to, used[source])
+        columns, to, more = live_count[source], _place(offset, source), used[source]
+        put_rows(lanes, packed, start, rows, first, last, columns, signs, room, to, more)
         used[source] = 1
 
 
@@ -150,7 +144,7 @@ def substitute(
     edge_first, bias, inputs, operations = net.edge_first, net.bias, net.sizes[0], net.operations
     here, sums, gap = offset[k], room.shape[0] - 2 * ROWS, _place(offset, net.sizes.shape[0])
     side, blame = room[sums - ROWS :], sums - ROWS * (inputs + 1)
-    total, starts = room[sums:], np.empty(ROWS, np.int64)
+    total = room[sums:]
     for first in range(0, count, ROWS):
         some = min(ROWS, count - first)
         lanes = (some + LANES - 1) // LANES
@@ -161,7 +155,8 @@ def substitute(
             side[r], total[ROWS + r] = signs[first + r], scale[n]
             total[r] = side[r] * bias[n]
         room[: ROWS * inputs] = 0.0
-        _begin(net, k, lanes, starts, rows, first, some, live_count, packed, room, side, used)
+        end = first + some
+        _begin(net, k, lanes, rows, first, end, live_count, packed, room, side, used)
         if guide:
             room[blame : sums - ROWS] = 0.0
         for s in range(k - 1, 0, -1):

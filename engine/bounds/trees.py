@@ -17,10 +17,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rounding import SLACK, UNDERFLOW
+from ..rounding import SLACK, UNDERFLOW, UNIT
+from .borrowed import borrowed
 from .compiled import njit
 from .one_box import bound_box
+from .packed import Packed
 from .points import BLOCK, doubts, look
+from .shrink import shrink
 
 PATIENCE = 3
 """A question is given up on a cell when this many times the boxes it needs now are not left."""
@@ -41,6 +44,38 @@ class Level(NamedTuple):
     upper: Array
     known: NDArray[np.uint8]
     open: NDArray[np.uint8]
+
+
+class Room(NamedTuple):
+    """Room for a `Level`: ``known`` and ``open`` are flat, for a cell gives them their widths."""
+
+    lower: Array
+    upper: Array
+    known: NDArray[np.uint8]
+    open: NDArray[np.uint8]
+
+
+def room_of(net: Packed, budget: int, questions: int) -> Room:
+    """Return room for the boxes that a search of so many boxes may have side by side."""
+    boxes, inputs, neurons = budget + 2, int(net.sizes[0]), int(net.offset[-1])
+    return Room(
+        np.empty((boxes, inputs)),
+        np.empty((boxes, inputs)),
+        np.empty(boxes * neurons, np.uint8),
+        np.empty(boxes * questions, np.uint8),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _level(room, neurons, questions):
+    """Return the level that a room holds for so many neurons and questions."""
+    boxes = room.lower.shape[0]
+    return Level(
+        room.lower,
+        room.upper,
+        room.known[: boxes * neurons].reshape(boxes, neurons),
+        room.open[: boxes * questions].reshape(boxes, questions),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -102,12 +137,14 @@ def narrow(
             far = rest / abs(a) * SLACK
             if a > 0.0:
                 new_upper[i] = upper[i]
-                end = max(lower[i], np.nextafter(upper[i] - far, -np.inf))
-                new_lower[i] = min(new_lower[i], end)
+                end = upper[i] - far
+                end -= abs(end) * (4.0 * UNIT) + UNDERFLOW
+                new_lower[i] = min(new_lower[i], max(lower[i], end))
             else:
                 new_lower[i] = lower[i]
-                end = min(upper[i], np.nextafter(lower[i] + far, np.inf))
-                new_upper[i] = max(new_upper[i], end)
+                end = lower[i] + far
+                end += abs(end) * (4.0 * UNIT) + UNDERFLOW
+                new_upper[i] = max(new_upper[i], min(upper[i], end))
     return some
 
 
@@ -167,7 +204,8 @@ def _halve(work, here, at, neurons, there, to):
     axis = axis_of(work.blame, box_lower, box_upper, lower, upper)
     if axis < 0:
         return -1
-    lower, upper, born = lower.copy(), upper.copy(), 0
+    work.half[0], work.half[1] = lower, upper
+    lower, upper, born = work.half[0], work.half[1], 0
     low, high = lower[axis], upper[axis]
     cut = 0.5 * (low + high)
     for half in range(2):
@@ -304,16 +342,40 @@ def _search(net, work, neurons, sides, known, seen, budget, here, there, active)
 
 
 @njit(cache=True, nogil=True)
-def search_cells(net, work, lower, upper, first, neurons, sides, budget, known, seen, boxes):
+def _search_small(small, work, cut, one, two, lower, upper, neurons, sides, budget, known, seen):
+    """Search a cell with the network that `shrink` left of it; return the boxes bounded."""
+    total, questions = small.offset[small.sizes.shape[0]], neurons.shape[0]
+    asked, active = cut.asked[:questions], cut.active[:questions]
+    for q in range(questions):
+        asked[q], active[q] = cut.place[neurons[q]], 1
+    here, there = _level(one, total, questions), _level(two, total, questions)
+    here.lower[0], here.upper[0], here.open[0] = lower, upper, 1
+    for m in range(total):
+        cut.known[m], cut.seen[m] = known[cut.origin[m]], seen[cut.origin[m]]
+        here.known[0, m] = cut.known[m]
+    used = _search(small, work, asked, sides, cut.known, cut.seen, budget, here, there, active)
+    for m in range(total):
+        known[cut.origin[m]], seen[cut.origin[m]] = cut.known[m], cut.seen[m]
+    return used
+
+
+@njit(cache=True, nogil=True)
+def search_cells(
+    net, small, work, cut, one, two, lower, upper, first, neurons, sides, budget, known, seen, boxes
+):
     """Settle questions about the signs of pre-activations on cells.
 
     Args:
         net: `Packed`.
+        small: `Packed`, as `copied` gives it.
         work: `Scratch`.
+        cut: `Shrunk`.
+        one: `Room` for the budget and for the questions of any cell.
+        two: another.
         lower: `(cells, inputs)`.
         upper: `(cells, inputs)`.
         first: `(cells + 1,)` the first question of each cell.
-        neurons: `(questions,)` flat neuron of each question.
+        neurons: `(questions,)` flat neuron of each question; none that is known to be zero.
         sides: `(questions,)` uint8, UPPER: is z <= 0 on the cell? LOWER: is z >= 0?
         budget: boxes to bound on a cell, at most.
         known: `(cells, neurons)` uint8, bits UPPER and LOWER of signs that are known to hold on the
@@ -321,39 +383,22 @@ def search_cells(net, work, lower, upper, first, neurons, sides, budget, known, 
         seen: `(cells, neurons)` uint8, bits of questions that a point refutes; more are set.
         boxes: `(cells,)` filled with the number of boxes bounded.
     """
-    cells, inputs = lower.shape
-    room, most = budget + 2, 0
-    for c in range(cells):
-        most = max(most, first[c + 1] - first[c])
-    shape = (room, known.shape[1])
-    one = Level(
-        np.empty((room, inputs)),
-        np.empty((room, inputs)),
-        np.empty(shape, np.uint8),
-        np.empty((room, most), np.uint8),
-    )
-    two = Level(
-        np.empty((room, inputs)),
-        np.empty((room, inputs)),
-        np.empty(shape, np.uint8),
-        np.empty((room, most), np.uint8),
-    )
-    for c in range(cells):
-        begin, end = first[c], first[c + 1]
-        here = Level(one.lower, one.upper, one.known, one.open[:, : end - begin])
-        there = Level(two.lower, two.upper, two.known, two.open[:, : end - begin])
-        here.lower[0], here.upper[0], here.known[0] = lower[c], upper[c], known[c]
-        here.open[0] = 1
-        active = np.ones(end - begin, np.uint8)
-        boxes[c] = _search(
-            net,
+    net, small, work, cut = borrowed(net), borrowed(small), borrowed(work), borrowed(cut)
+    one, two = borrowed(one), borrowed(two)
+    for c in range(lower.shape[0]):
+        some = slice(first[c], first[c + 1])
+        shrink(net, known[c], small, cut)
+        boxes[c] = _search_small(
+            small,
             work,
-            neurons[begin:end],
-            sides[begin:end],
+            cut,
+            one,
+            two,
+            lower[c],
+            upper[c],
+            neurons[some],
+            sides[some],
+            budget,
             known[c],
             seen[c],
-            budget,
-            here,
-            there,
-            active,
         )

@@ -18,11 +18,17 @@ LINE = 8
 """Numbers a neuron in a table of lines: see `lanes.relax`."""
 
 DOUBLE, WIDE, WORD = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES), ir.IntType(64)
+WORDS = ir.VectorType(WORD, LANES)
 
 
 def word(number):
     """Return a whole number as a constant."""
     return ir.Constant(WORD, number)
+
+
+def words(numbers):
+    """Return eight whole numbers as a constant."""
+    return ir.Constant(WORDS, list(numbers))
 
 
 def emitted(plain):
@@ -71,16 +77,36 @@ class Code:
 
     def spread(self, pointer):
         """Return the number at a place eight times."""
-        builder, undefined = self.builder, ir.Constant(WIDE, ir.Undefined)
-        one = builder.insert_element(undefined, builder.load(pointer), word(0))
+        return self.filled(self.builder.load(pointer))
+
+    def filled(self, number):
+        """Return a number, or a whole number, eight times."""
+        undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+        one = self.builder.insert_element(undefined, number, word(0))
         return self.shuffle(one, undefined, [0] * LANES)
 
-    def together(self, numbers):
-        """Return eight numbers as a vector."""
-        out = ir.Constant(WIDE, ir.Undefined)
-        for i, number in enumerate(numbers):
-            out = self.builder.insert_element(out, number, word(i))
-        return out
+    def gather(self, pointer, places, stop, start):
+        """Return the numbers at the places listed from `start` on; 0 where that is not below stop.
+
+        Args:
+            pointer: what the places are counted from.
+            places: pointer to whole numbers.
+            stop: how many of them count.
+            start: the first; what does not count is not read.
+        """
+        builder, size = self.builder, ir.Constant(ir.IntType(32), 8)
+        begin, end = self.filled(start), self.filled(stop)
+        inside = builder.icmp_signed("<", builder.add(begin, words(range(LANES))), end)
+        listed = builder.bitcast(self.at(places, start), WORDS.as_pointer())
+        index = self._call_typed(
+            f"llvm.masked.load.v{LANES}i64.p0", WORDS, listed, size, inside, words([0] * LANES)
+        )
+        near, eights = self.filled(builder.ptrtoint(pointer, WORD)), words([3] * LANES)
+        address = builder.add(near, builder.shl(index, eights))
+        pointers = builder.inttoptr(address, ir.VectorType(DOUBLE.as_pointer(), LANES))
+        return self._call_typed(
+            f"llvm.masked.gather.v{LANES}f64.v{LANES}p0", WIDE, pointers, size, inside, self.zero
+        )
 
     def add_product(self, a, b, c):
         """Return a b + c, fused where the processor can."""
@@ -125,9 +151,12 @@ class Code:
         return rows
 
     def _call(self, name, *values):
-        kind = ir.FunctionType(WIDE, [WIDE] * len(values))
-        function = cgutils.get_or_insert_function(self.module, kind, f"{name}.v{LANES}f64")
-        return self.builder.call(function, values)
+        return self._call_typed(f"{name}.v{LANES}f64", WIDE, *values)
+
+    def _call_typed(self, name, kind, *values):
+        function = ir.FunctionType(kind, [value.type for value in values])
+        found = cgutils.get_or_insert_function(self.module, function, name)
+        return self.builder.call(found, values)
 
     def room(self, start):
         """Return a vector variable; those that stay within a loop become registers."""

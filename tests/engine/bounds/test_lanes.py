@@ -87,12 +87,15 @@ def test_a_forward_product_is_that_of_arrays(way, lanes, columns, into, gap, mor
 @settings(max_examples=60)
 def test_rows_are_put_side_by_side_with_their_signs(way, lanes, columns, more, seed):
     rng, step = np.random.default_rng(seed), LANES * lanes
-    matrix = rng.normal(size=40 + columns + LANES)
-    starts, signs = rng.integers(0, 40, step), rng.integers(-1, 2, step).astype(float)
+    matrix = rng.normal(size=3 + 40 * columns + LANES)
+    first, count = rng.integers(0, 5), rng.integers(step - LANES + 1, step + 1)
+    places, signs = rng.integers(0, 40, first + count), rng.integers(-1, 2, step).astype(float)
+    signs[count:] = 0.0
+    begins = 3 + columns * places[np.minimum(first + np.arange(step), first + count - 1)]
     out = rng.normal(size=(columns + LANES) * step)
-    wanted = signs * np.array([matrix[s : s + columns] for s in starts]).T
+    wanted = signs * np.array([matrix[s : s + columns] for s in begins]).T
     wanted += more * out[: columns * step].reshape(columns, step)
-    way.put_rows(lanes, matrix, starts, columns, signs, out, 0, int(more))
+    way.put_rows(lanes, matrix, 3, places, first, first + count, columns, signs, out, 0, int(more))
     assert np.array_equal(out[: columns * step].reshape(columns, step), wanted)
 
 
