@@ -5,9 +5,7 @@ changed. A changed rounding rule would go unnoticed; so each file's functions ar
 digest of that file and of all that it imports from this folder. The name says nothing of where the
 sources lie: a second checkout, or a second environment, finds what the first one compiled.
 
-What was compiled is loaded without what only a compilation needs: the compiler's implementations of
-Python and numpy, and all of scipy's linear algebra for the sake of one library. That is most of the
-time in which a command starts.
+What was compiled is loaded by `loaded.py`, without what only a compilation needs.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, disallow-untyped-decorators=False
@@ -17,17 +15,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
-from contextlib import suppress
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import caching
-from numba.core.runtime.nrt import rtsys
+
+from . import loaded
 
 __all__ = ["njit"]
 
@@ -127,9 +122,8 @@ class Kept:
 
     def load_overload(self, signature, target):
         """Return what was compiled for a signature; None where nothing is kept."""
-        rtsys.initialize(target)
-        _lone_blas()
-        with self._guard_against_spurious_io_errors():
+        loaded.start(target, _base())
+        with self._guard_against_spurious_io_errors(), loaded.lean():
             return self._load_overload(signature, target)
         return None
 
@@ -150,28 +144,3 @@ def njit(*, cache: bool = False, **options: Any) -> Any:
         return made
 
     return decorate
-
-
-BLAS = "scipy.linalg.cython_blas"
-"""Where compiled functions find the addresses of BLAS."""
-
-
-@cache
-def _lone_blas():
-    """Load the file with BLAS alone: importing it by its name brings all of scipy's linear algebra.
-
-    Where it cannot be found or loaded nothing happens, and the first product imports it all.
-    """
-    scipy = find_spec("scipy")
-    if BLAS in sys.modules or scipy is None or scipy.origin is None:
-        return
-    folder = Path(scipy.origin).parent / "linalg"
-    for suffix in EXTENSION_SUFFIXES:
-        file = folder / f"cython_blas{suffix}"
-        spec = spec_from_file_location(BLAS, file) if file.is_file() else None
-        if spec is not None and spec.loader is not None:
-            with suppress(ImportError):
-                module = module_from_spec(spec)
-                spec.loader.exec_module(module)
-                sys.modules.setdefault(BLAS, module)
-            return

@@ -209,8 +209,11 @@ def _fit(claim: Claim, network: int, signature: Signature) -> dict[str, TensorIn
                 f"{claim.name}: two {part.value}s of network {claim.networks[network].name} stand "
                 f"for one tensor of {signature.path}: name each once"
             )
-    inside = {info.name: info for info in signature.inputs} | signature.inside
-    for tensor in claim.of(network, Part.HIDDEN):
+    hidden = claim.of(network, Part.HIDDEN)
+    inside: dict[str, TensorInfo] = {}
+    if hidden:  # the shapes of all tensors are inferred: as long as importing a small network
+        inside = {info.name: info for info in signature.inputs} | signature.inside
+    for tensor in hidden:
         info = _stated(claim, tensor, inside, signature)
         _check_type(claim, tensor, info, signature)
         found[tensor.name] = info

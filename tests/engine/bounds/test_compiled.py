@@ -1,6 +1,7 @@
 """Compiled functions are kept under the digest of what they are made of, wherever that lies."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,7 @@ import numpy as np
 import kept
 found = kept.product(np.arange(6.0).reshape(2, 3), np.ones(3)).tolist()
 hits = sum(kept.product.stats.cache_hits.values())
-names = ["numba.typed.typeddict", "scipy.linalg"]
+names = ["numba.typed.typeddict", "numba.np.arrayobj", "numpy.ma", "scipy.linalg"]
 print(json.dumps([found, hits, [name in sys.modules for name in names]]))
 import scipy.linalg.cython_blas
 import scipy.linalg
@@ -122,7 +123,54 @@ def test_what_is_kept_is_loaded_without_what_compiling_needs(tmp_path):
         ).stdout.splitlines()
         for _ in range(2)
     ]
-    assert json.loads(told[0][0]) == [[3.0, 12.0], 0, [True, False]]
-    assert json.loads(told[1][0]) == [[3.0, 12.0], 1, [False, False]]
+    assert json.loads(told[0][0]) == [[3.0, 12.0], 0, [True, True, False, False]]
+    assert json.loads(told[1][0]) == [[3.0, 12.0], 1, [False, False, False, False]]
     # What was left out is there for whoever asks for it.
     assert told[0][1:] == told[1][1:] == ["5.0", "42"]
+
+
+REFUSED = """
+import numpy as np
+import kept
+try:
+    kept.product(np.ma.masked_array(np.ones((2, 2))), np.ones(2))
+except Exception as error:
+    print("masked" in str(error).lower())
+print(kept.product(np.ones((2, 2), order="F"), np.ones(2)).tolist())
+fixed = np.ones((2, 2))
+fixed.flags.writeable = False
+print(kept.product(fixed, np.ones(2)).tolist(), len(kept.product.signatures))
+"""
+
+
+def test_types_of_arrays_are_the_compiler_s_own(tmp_path):
+    (tmp_path / "kept.py").write_text(KEPT)
+    told = subprocess.run(
+        [sys.executable, "-c", REFUSED], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert told.stdout.splitlines() == ["True", "[2.0, 2.0]", "[2.0, 2.0] 2"]
+
+
+def test_the_compiler_s_runtime_is_kept_and_made_again_where_it_is_broken(tmp_path):
+    (tmp_path / "kept.py").write_text(KEPT)
+    env = os.environ | {"SECATEUR_CACHE": str(tmp_path / "kept")}
+    env.pop("NUMBA_CACHE_DIR", None)
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-c", CALLED],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env=env,
+        ).stdout.splitlines()
+
+    first = run()
+    (runtime,) = (tmp_path / "kept").rglob("runtime-*")
+    whole = runtime.read_bytes()
+    assert run() == run()
+    assert runtime.read_bytes() == whole
+    runtime.write_bytes(whole[: len(whole) // 2])
+    assert run()[1:] == first[1:]
+    assert len(runtime.read_bytes()) == len(whole)
