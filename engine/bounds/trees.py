@@ -251,7 +251,7 @@ def choose(open_, count, active, left):
             continue
         more = 0
         for b in range(count):
-            more += open_[b, q] & (1 - needed[b])
+            more += int(open_[b, q] & (1 - needed[b]))
         if (boxes + more) * PATIENCE > left:
             active[q] = 0
             continue

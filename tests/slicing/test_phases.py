@@ -10,7 +10,7 @@ from strategies import boxes, networks, networks_with_boxes, numbers, points, un
 
 from secateur.engine.bounds.packed import LOWER, UPPER, pack
 from secateur.engine.bounds.points import BLOCK, doubts, look
-from secateur.engine.bounds.trees import _narrow
+from secateur.engine.bounds.trees import choose, narrow
 from secateur.engine.errors import RegionError
 from secateur.engine.formats import load
 from secateur.engine.network import Network, Piecewise, State
@@ -210,7 +210,7 @@ def test_what_is_cut_off_a_part_is_settled_by_the_planes(data, size, questions):
     plane, reach_ = some(questions, size), np.abs(some(questions)) + 2.0**-20
     new, left = np.zeros((2, size)), np.zeros(questions, np.uint8)
     neurons, open_ = np.arange(questions), np.ones(questions, np.uint8)
-    kept = _narrow(reach_, plane, *box, *ends, neurons, open_, *new, left)
+    kept = narrow(reach_, plane, *box, *ends, neurons, open_, *new, left)
     assert kept == left.any()
     if kept:
         assert (ends[0] <= new[0]).all()
@@ -319,3 +319,12 @@ def test_rounds_before_the_last_are_for_a_time_limit():
     assert Effort(boxes=64, most_boxes=512).rounds == (512,)
     assert Effort(seconds=9.0, boxes=64, most_boxes=512).rounds == (64, 512)
     assert Effort(boxes=0).rounds == ()
+
+
+@pytest.mark.parametrize("way", [choose, choose.py_func], ids=["compiled", "plain"])
+def test_questions_on_hundreds_of_boxes_are_given_up_where_few_boxes_are_left(way):
+    open_, active = np.zeros((400, 2), np.uint8), np.ones(2, np.uint8)
+    open_[:, 0], open_[:5, 1] = 1, 1
+    way(open_, 400, active, 500)
+    assert active.tolist() == [0, 1]
+    assert open_.sum() == 5
