@@ -29,7 +29,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("fold", r"redundancy/(?:fold|draft|block|behind|dead|dependent|linear|cuts|aside|chain)\.py"),
     ("fold", r"redundancy/(?:relus|head|certify)\.py"),
     ("search", r"engine/(?:branch|search|cases|halves|pairings|bounder|decide|discrepancy)\.py"),
-    ("search", r"engine/(?:sources|tie|equal|minimax|leads)\.py|redundancy/bisect\.py"),
+    ("search", r"engine/(?:sources|tie|equal|minimax|leads)\.py|redundancy/(?:bisect|leading)\.py"),
     (
         "networks",
         r"engine/(?:network|layers|operators|pair|stages|question|claim|region|legal)\.py",

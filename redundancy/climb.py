@@ -52,8 +52,10 @@ class Climber:
                 return
 
     def attack(self, starts: int, steps: int) -> None:
-        """Climb some steps from several points for every open side of every neuron."""
+        """Climb some steps from several points for every open side of every neuron; none from 0."""
         groups: dict[tuple[int, int], list[Wish]] = {}
+        if not starts:
+            return
         for wish in self.ledger.wishes():
             groups.setdefault((wish.place, wish.side), []).append(wish)
         for wishes in groups.values():

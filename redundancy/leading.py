@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from ..engine.agreement import Best
 from ..engine.answer import Answer
-from ..engine.bounds.leaders import Parts, Stack, keep_leader, part_boxes
+from ..engine.bounds.leaders import Parts, Stack, give_up, keep_leader, part_boxes
 from ..engine.bounds.one_box import Scratch, scratch
 from ..engine.bounds.packed import LOWER, UPPER, Packed, pack
-from ..engine.bounds.trees import Level, choose
+from ..engine.bounds.trees import Level
 from ..engine.cost import BISECTED
 from ..engine.network import Affine, Network, Node, State
 from ..engine.operators import Dense
@@ -45,6 +45,11 @@ _DEEPEST = 32
 
 _TOGETHER = 256
 """Boxes between two looks at the clock."""
+
+_WORTH = 128
+"""Boxes of one level of the tree that a candidate is worth: some change their signs where outputs
+tie though no point has shown it, and would take all boxes in the end. On ACAS Xu this saves a sixth
+of the boxes and loses no candidate."""
 
 _OUTPUTS = 16
 """Outputs up to which all pairs of them are compared."""
@@ -150,7 +155,7 @@ class Leading:
         parts, left, count = self._room_for(_TOGETHER), boxes, 1
         yield self._room_for(0)
         while count:
-            choose(here.open, count, active, left)
+            give_up(here.open, count, active, left, _WORTH if self.equal else boxes)
             born = 0
             for first in range(0, count, _TOGETHER):
                 last = min(count, first + _TOGETHER)

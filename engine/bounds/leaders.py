@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from .compiled import njit
 from .one_box import bound_box
 from .packed import LOWER
-from .trees import axis_of, narrow
+from .trees import PATIENCE, axis_of, narrow
 
 Array = NDArray[np.float64]
 
@@ -72,6 +72,41 @@ def _compare(known, pairs, open_):
             if i != j:
                 open_[at] = not (_led(known, pairs, i) or _led(known, pairs, j))
                 at += 1
+
+
+@njit(cache=True, nogil=True)
+def give_up(open_, count, active, left, worth):
+    """Give up questions that need too many boxes, those open on most boxes first.
+
+    Args:
+        open_: `(boxes, questions)` uint8; those given up are no longer open on return.
+        count: how many of the boxes count.
+        active: `(questions,)` uint8, 0 where a question is given up.
+        left: how many boxes may still be bounded.
+        worth: boxes of this level that a question is worth; all that go on have as many together.
+    """
+    questions = active.shape[0]
+    tally = np.zeros(questions, np.int64)
+    for b in range(count):
+        for q in range(questions):
+            open_[b, q] &= active[q]
+            tally[q] += open_[b, q]
+    needed, boxes, served = np.zeros(count, np.uint8), 0, 0
+    for q in np.argsort(tally, kind="mergesort"):
+        if not active[q] or tally[q] == 0:
+            continue
+        more = 0
+        for b in range(count):
+            more += open_[b, q] & (1 - needed[b])
+        if (boxes + more) * PATIENCE > left or boxes + more > worth * (served + 1):
+            active[q] = 0
+            continue
+        boxes, served = boxes + more, served + 1
+        for b in range(count):
+            needed[b] |= open_[b, q]
+    for b in range(count):
+        for q in range(questions):
+            open_[b, q] &= active[q]
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,7 @@ from strategies import boxes, dense_networks, points
 
 from secateur.engine.agreement import Best
 from secateur.engine.answer import Effort
+from secateur.engine.bounds.leaders import give_up
 from secateur.engine.network import Network, State
 from secateur.engine.question import ask
 from secateur.engine.region import Region
@@ -199,3 +200,17 @@ def test_other_questions_are_not_parted():
     wide = Network.dense([np.ones((4, 20)), np.ones((2, 4))], [np.zeros(4), np.zeros(2)])
     region = Region.box([-1.0] * 20, [1.0] * 20)
     assert leading(wide, region, SameBest(Best.MAX), Fraction(0)) is None
+
+
+def test_questions_that_need_too_many_boxes_are_given_up():
+    """The first is open on one box, the second on three more, the third on all of the others."""
+    rows = [[1, 0, 0], *[[0, 1, 1]] * 3, *[[0, 0, 1]] * 8]
+    for left, worth, kept in ((100, 100, [1, 1, 1]), (35, 100, [1, 1, 0]), (11, 100, [1, 0, 0])):
+        open_, active = np.array(rows, np.uint8), np.ones(3, np.uint8)
+        give_up(open_, 12, active, left, worth)
+        assert active.tolist() == kept
+        assert open_.any(axis=0).tolist() == [bool(one) for one in kept]
+    for worth, kept in ((4, [1, 1, 1]), (3, [1, 1, 0]), (1, [1, 0, 0])):
+        open_, active = np.array(rows, np.uint8), np.ones(3, np.uint8)
+        give_up(open_, 12, active, 100, worth)
+        assert active.tolist() == kept
