@@ -57,7 +57,7 @@ _OUTPUTS = 16
 _LARGEST = 50_000_000
 """Entries of all matrices together up to which a network is bounded box by box: 400 MB."""
 
-_MEMORY = 1 << 27
+_MEMORY = 1 << 26
 """Bytes that the signs of all boxes may take; there are fewer boxes for a larger network."""
 
 _SIDES = {State.ZERO: UPPER, State.IDENTITY: LOWER, State.LINEAR: 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from .aim import Aim, Lines
 from .choice import CHOICES, Choice
 from .finding import Phases
 from .guarantee import Outputs, SameBest
-from .joint import SHARE, Joint
+from .joint import PARTED, SHARE, Joint
 from .leading import leading
 from .phase import Effort
 from .relaxed import output_lines
@@ -32,6 +33,10 @@ _ROOM = Fraction(1, 100)
 
 _LEAD_ROOM = Fraction(4, 100)
 """Part of the least lead seen that is kept for it; twice that is less than the screen's reserve."""
+
+_USUAL, _MOST = 10.0, 1 << 22
+"""Seconds of effort for which a region is parted into the usual number of boxes, in proportion; and
+boxes at most."""
 
 _MARGIN = 1e-3
 """Least distance of a neuron's values at the boundary from zero, of their largest: a neuron whose
@@ -95,6 +100,7 @@ class Steps:
             Search(seed=effort.seed, workers=effort.workers),
             effort.patience,
             leading(self.before, phases.region, aim.guarantee, room),
+            math.ceil(min(effort.seconds / _USUAL * PARTED, _MOST)),
             rng=self.rng,
         )
 

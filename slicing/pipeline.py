@@ -36,7 +36,7 @@ from .undecided import LARGEST
 from .work import Json, Result, Work
 
 PROOF_SHARE = 0.5
-"""Part of a cell's time that its certificate may take."""
+"""Part of a cell's time that is kept for its certificate, which may take what else is left too."""
 
 GRACE = 30.0
 """Seconds beyond its own time after which a worker is ended that does not end its cell itself."""
@@ -242,7 +242,8 @@ def certified(recipe: Recipe, draft: Draft) -> Draft:
         try:
             save(draft.plan.network, path)
             rng = np.random.default_rng(recipe.seed)
-            seconds = PROOF_SHARE * (1.0 - _lossy_share(recipe)) * recipe.seconds
+            whole = (1.0 - _lossy_share(recipe)) * recipe.seconds
+            seconds = max(PROOF_SHARE * whole, whole - draft.seconds.get("simplify", 0.0))
             made = certify(draft.plan, load_network(path), seconds, rng)
         except UnsupportedError as error:
             return replace(draft, words={**draft.words, "proof": f"{error}"})
