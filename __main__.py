@@ -6,19 +6,18 @@ Nothing is computed here. A verb's file in `commands/` is imported when the verb
 
 from __future__ import annotations
 
-import gc
 import io
 import math
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 from .commands import compress_verb, forget, repair_verb, selfcompress_verb, slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
+from .commands.garbage import collect_later, collect_no_more
 from .commands.grammar import Argument, Began, Option, Verbs
 from .commands.options import (
     Amount,
@@ -36,9 +35,6 @@ from .commands.options import (
 )
 from .commands.reading import read
 from .commands.words import options_of
-
-COLLECTED = 100_000
-"""Objects, more than were freed, after which garbage is looked for: more than imports make."""
 
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard, as shells have it."""
@@ -345,9 +341,9 @@ def doctor(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    gc.set_threshold(COLLECTED, 20, 20)
+    collect_later()
     code = run(sys.argv[1:], time.monotonic() - age())
-    gc.freeze()  # all that is left ends with the process: no need to look through it
+    collect_no_more()
     sys.exit(code)
 
 
@@ -381,6 +377,8 @@ def run(arguments: list[str], began: float | None = None) -> int:
         code = INTERRUPTED
     except Exception as error:
         if os.environ.get("SECATEUR_DEBUG"):
+            import traceback  # for those who ask alone
+
             traceback.print_exc()
         return _fail(*explained(error))
     if code == INTERRUPTED:  # raised here, or caught on the way and returned

@@ -204,7 +204,8 @@ def _told(order: Order, options: Options, outcome: Outcome) -> Exit:
 
         outcome.explained = of_answer(outcome.answer)
     _show(order, options, outcome)
-    write_record(_record(order, options, outcome, end), options.json)
+    if options.json is not None:
+        write_record(_record(order, options, outcome, end), options.json)
     return end
 
 
