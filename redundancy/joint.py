@@ -4,6 +4,9 @@ What is proved is always the whole set: the network without all of it against th
 refuted set leaves a point behind, which the next choice must respect; of a set that is not proved
 those members are tried next that hindered the proof least, or a quarter, its safest ones, and from
 there on sets grow again. What is not proved is not removed.
+
+Where the best output is to stay, the region is parted first (see `leading.py`): what changes its
+sign where outputs tie is known then, and sets of the others are proved by the parts.
 """
 
 from __future__ import annotations
