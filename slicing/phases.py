@@ -31,12 +31,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.bounds.abreast import abreast
 from ..engine.bounds.interval import interval
-from ..engine.bounds.one_box import scratch
 from ..engine.bounds.packed import LOWER, UPPER, pack
 from ..engine.bounds.points import BLOCK, look_at_cells
 from ..engine.bounds.shrink import copied, shrunk
-from ..engine.bounds.trees import PATIENCE, room_of, search_cells
+from ..engine.bounds.trees import PATIENCE, room_of, search_cells, slot
 from ..engine.errors import RegionError
 from ..engine.network import Network, Piecewise, State
 from ..engine.stages import stages
@@ -294,7 +294,8 @@ class _Work:
         search_cells(
             self.net,
             copied(self.net),
-            scratch(self.net),
+            abreast(self.net),
+            slot(self.net),
             shrunk(self.net),
             room_of(self.net, budget, most),
             room_of(self.net, budget, most),

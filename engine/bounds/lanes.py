@@ -32,7 +32,7 @@ ROWS = LANES * MOST
 """Rows a block."""
 
 
-def _for_each_width(code, lanes, emit):
+def for_each_width(code, lanes, emit):
     """Emit code for each number of vectors a block may have, chosen when it runs."""
     for width in range(1, MOST + 1):
         chosen = code.builder.icmp_signed("==", lanes, word(width))
@@ -96,7 +96,7 @@ def _product(forward, context, builder, signature, arguments):
                 first = builder.and_(into, word(-2 * tall))
                 _tile(code, width, tall, first, old, forward)
 
-    _for_each_width(code, lanes, emit)
+    for_each_width(code, lanes, emit)
     return context.get_dummy_value()
 
 
@@ -150,7 +150,7 @@ def _relax(context, builder, signature, arguments):
             for part in (v, MOST + v):
                 code.store(builder.load(rooms[part]), ends[part])
 
-    _for_each_width(code, lanes, emit)
+    for_each_width(code, lanes, emit)
     return context.get_dummy_value()
 
 
@@ -176,7 +176,7 @@ def _gaps(context, builder, signature, arguments):
                 gap = builder.fmul(code.magnitude(a), builder.select(above, up, down))
                 code.store(gap, code.at(out, (loop.index, LANES * width), v * LANES))
 
-    _for_each_width(code, lanes, emit)
+    for_each_width(code, lanes, emit)
     return context.get_dummy_value()
 
 

@@ -98,6 +98,70 @@ def gaps(
     _part(out, out_at, columns, step)[:] = np.abs(here) * gap
 
 
+def relax_boxes(
+    rows: int,
+    block: Array,
+    block_at: int,
+    columns: int,
+    lines: Array,
+    lines_at: int,
+    exact: NDArray[np.uint8],
+    exact_at: int,
+    sums: Array,
+) -> None:
+    """Do what `lanes_boxes.relax_boxes` says; the lines of the identity are no others."""
+    half, line = len(sums) // 2, _lines(lines, lines_at, columns)
+    here = _part(block, block_at, columns, rows * LANES).reshape(columns, rows, LANES)
+    slope, shift, charge = (
+        np.where(here > 0.0, line[:, None, part], line[:, None, 3 + part]) for part in range(3)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums[: rows * LANES] += (here * shift).sum(axis=0).ravel()
+        sums[half : half + rows * LANES] += (np.abs(here) * charge).sum(axis=0).ravel()
+        here *= slope
+
+
+def put_boxes(out: Array, at: int, value: float, more: int) -> None:
+    """Do what `lanes_boxes.put_boxes` says."""
+    here = out[at : at + LANES]
+    here[:] = here + value if more else value
+
+
+def share_boxes(
+    slopes: Array, at: int, width: Array, inputs: int, least: float, share: Array, to: int
+) -> None:
+    """Do what `lanes_boxes.share_boxes` says."""
+    end = inputs * LANES
+    parts = (np.abs(slopes[at : at + end]) * width[:end]).reshape(inputs, LANES)
+    share[to : to + end] = (parts / (parts.sum(axis=0) + least)).ravel()
+
+
+def blame_boxes(
+    rows: int,
+    block: Array,
+    block_at: int,
+    columns: int,
+    lines: Array,
+    lines_at: int,
+    share: Array,
+    share_at: int,
+    inputs: int,
+    out: Array,
+    out_at: int,
+) -> None:
+    """Do what `lanes_boxes.blame_boxes` says."""
+    line = _lines(lines, lines_at, columns)
+    here = _part(block, block_at, columns, rows * LANES).reshape(columns, rows, LANES)
+    gap = np.abs(here) * np.where(here > 0.0, line[:, None, 6], line[:, None, 7])
+    parts = _part(share, share_at, columns, inputs * LANES).reshape(columns, inputs, LANES)
+    found = np.einsum("jrb,jib->irb", gap, parts)
+    _part(out, out_at, inputs, rows * LANES)[:] += found.reshape(inputs, rows * LANES)
+
+
+def _lines(lines: Array, at: int, columns: int) -> Array:
+    return _part(lines, at, columns, LINE * LANES).reshape(columns, LINE, LANES)
+
+
 def put_rows(
     lanes: int,
     matrix: Array,

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rounding import SLACK, UNDERFLOW, UNIT
+from .abreast import bound_abreast
 from .borrowed import borrowed
 from .compiled import njit
-from .one_box import bound_box
 from .packed import Packed
 from .points import BLOCK, doubts, look
 from .shrink import shrink
+from .vectors import LANES
 
 PATIENCE = 3
 """A question is given up on a cell when this many times the boxes it needs now are not left."""
@@ -44,6 +45,44 @@ class Level(NamedTuple):
     upper: Array
     known: NDArray[np.uint8]
     open: NDArray[np.uint8]
+
+
+class Slot(NamedTuple):
+    """What is looked at of one box once it is bounded.
+
+    Attributes:
+        low, high, reach, plane, blame: as `Abreast` has them for all boxes; of neurons that are
+            asked about.
+        half: ``(2, inputs)`` corners of a half of the box.
+        values, doubt: as `points.look` takes them.
+        chosen: ``(LANES,)`` the boxes of the level that are bounded side by side.
+    """
+
+    low: Array
+    high: Array
+    reach: Array
+    plane: Array
+    blame: Array
+    half: Array
+    values: Array
+    doubt: Array
+    chosen: NDArray[np.int64]
+
+
+def slot(net: Packed) -> Slot:
+    """Return room for what is looked at of one box."""
+    total, inputs = int(net.offset[-1]), int(net.sizes[0])
+    return Slot(
+        low=np.zeros(total),
+        high=np.zeros(total),
+        reach=np.zeros(total),
+        plane=np.zeros((total, inputs)),
+        blame=np.zeros(inputs),
+        half=np.zeros((2, inputs)),
+        values=np.zeros(total * BLOCK),
+        doubt=np.zeros(total),
+        chosen=np.zeros(LANES, np.int64),
+    )
 
 
 class Room(NamedTuple):
@@ -95,7 +134,7 @@ def narrow(
     """Narrow a part of a bounded box to what the planes of its open questions leave.
 
     Args:
-        reach: `(neurons,)` as `bound_box` left it for the box.
+        reach: `(neurons,)` as `Slot` holds it for the box.
         plane: `(neurons, inputs)` the same.
         box_lower: `(inputs,)` of the box.
         box_upper: `(inputs,)` of the box.
@@ -168,7 +207,7 @@ def _halve(work, here, at, neurons, there, to):
     """Bisect what a bounded box has left in the input to be blamed most.
 
     Args:
-        work: `Scratch`, as `bound_box` left it.
+        work: `Slot`, as `Slot` holds it.
         here: the level of the box.
         at: its place in it.
         neurons: `(questions,)`.
@@ -303,35 +342,106 @@ def _settle(neurons, sides, known, open_):
 
 
 @njit(cache=True, nogil=True)
-def _search(net, work, neurons, sides, known, seen, budget, here, there, active):
+def _gather(here, at, count, chosen):
+    """Choose the next boxes of a level with an open question; return their number, and the end."""
+    found = 0
+    while at < count and found < LANES:
+        for q in range(here.open.shape[1]):
+            if here.open[at, q]:
+                chosen[found] = at
+                found += 1
+                break
+        at += 1
+    return found, at
+
+
+@njit(cache=True, nogil=True)
+def _put(net, side, here, chosen, count, neurons, sides):
+    """Put boxes of a level side by side; more of the last, of which nothing is asked, fill up.
+
+    Args:
+        net: `Packed`.
+        side: `Abreast`.
+        here: the level.
+        chosen: places of the boxes.
+        count: how many.
+        neurons: `(questions,)`.
+        sides: `(questions,)`.
+    """
+    inputs, total = net.sizes[0], net.offset[net.sizes.shape[0]]
+    side.asked[: total * LANES] = 0
+    for lane in range(LANES):
+        b = chosen[min(lane, count - 1)]
+        for i in range(inputs):
+            side.lower[i * LANES + lane] = here.lower[b, i]
+            side.upper[i * LANES + lane] = here.upper[b, i]
+        for n in range(total):
+            side.known[n * LANES + lane] = here.known[b, n]
+        for q in range(neurons.shape[0] if lane < count else 0):
+            if here.open[b, q]:
+                side.asked[neurons[q] * LANES + lane] |= sides[q]
+
+
+@njit(cache=True, nogil=True)
+def _take_out(net, side, lane, neurons, open_, work):
+    """Take what was found of a box's open questions out of what was found of all boxes."""
+    inputs = net.sizes[0]
+    for q in range(neurons.shape[0]):
+        if open_[q]:
+            n = neurons[q]
+            at = n * LANES + lane
+            work.low[n], work.high[n], work.reach[n] = side.low[at], side.high[at], side.reach[at]
+            for i in range(inputs):
+                work.plane[n, i] = side.plane[(n * inputs + i) * LANES + lane]
+    for i in range(inputs):
+        work.blame[i] = side.blame[i * LANES + lane]
+
+
+@njit(cache=True, nogil=True)
+def _first_doubts(net, side, work, last):
+    """Note what rounding leaves in doubt at points of the cell, the first box that is bounded."""
+    for n in range(net.offset[last + 1]):
+        work.low[n], work.high[n] = side.low[n * LANES], side.high[n * LANES]
+    doubts(net, work.low, work.high, last, work.doubt)
+
+
+@njit(cache=True, nogil=True)
+def _search(net, side, work, neurons, sides, known, seen, budget, here, there, active):
     """Search one cell, the one box of the level `here`; return the number of boxes bounded."""
     low, high, reach, plane = work.low, work.high, work.reach, work.plane
-    values, doubt = work.values, work.doubt
+    values, doubt, chosen, total = work.values, work.doubt, work.chosen, known.shape[0]
     count, used, points, depth = 1, 0, 0, 0
     while count > 0:
-        lowers, uppers, knowns, opens = here.lower, here.upper, here.known, here.open
-        choose(opens, count, active, budget - used)
-        born = 0
-        for b in range(count):
-            open_, lower, upper = opens[b], lowers[b], uppers[b]
-            if not open_.any():
-                continue
-            last = bound_box(net, work, lower, upper, neurons, sides, open_, knowns[b])
-            used += 1
-            if used == 1 and last > 0:
+        choose(here.open, count, active, budget - used)
+        born, at = 0, 0
+        while at < count:
+            group, at = _gather(here, at, count, chosen)
+            if group == 0:
+                break
+            _put(net, side, here, chosen, group, neurons, sides)
+            last = bound_abreast(net, side)
+            if used == 0 and last > 0:
                 depth = last
-                doubts(net, low, high, depth, doubt)
-            if not _settle(neurons, sides, knowns[b], open_):
-                continue
-            _worst(low, high, reach, plane, neurons, open_, lower, upper, values, points)
-            points += 1
-            more = _halve(work, here, b, neurons, there, born)
-            if more < 0:
-                active[open_ == 1] = 0
-            born += max(more, 0)
-            if points == BLOCK:
-                _refute(net, values, doubt, neurons, sides, points, depth, seen, active)
-                points = 0
+                _first_doubts(net, side, work, last)
+            used += group
+            for lane in range(group):
+                b = chosen[lane]
+                open_, signs = here.open[b], here.known[b]
+                for n in range(total):
+                    signs[n] |= side.known[n * LANES + lane]
+                if not _settle(neurons, sides, signs, open_):
+                    continue
+                _take_out(net, side, lane, neurons, open_, work)
+                lower, upper = here.lower[b], here.upper[b]
+                _worst(low, high, reach, plane, neurons, open_, lower, upper, values, points)
+                points += 1
+                more = _halve(work, here, b, neurons, there, born)
+                if more < 0:
+                    active[open_ == 1] = 0
+                born += max(more, 0)
+                if points == BLOCK:
+                    _refute(net, values, doubt, neurons, sides, points, depth, seen, active)
+                    points = 0
         _refute(net, values, doubt, neurons, sides, points, depth, seen, active)
         points = 0
         here, there, count = there, here, born
@@ -342,7 +452,9 @@ def _search(net, work, neurons, sides, known, seen, budget, here, there, active)
 
 
 @njit(cache=True, nogil=True)
-def _search_small(small, work, cut, one, two, lower, upper, neurons, sides, budget, known, seen):
+def _search_small(
+    small, side, work, cut, one, two, lower, upper, neurons, sides, budget, known, seen
+):
     """Search a cell with the network that `shrink` left of it; return the boxes bounded."""
     total, questions = small.offset[small.sizes.shape[0]], neurons.shape[0]
     asked, active = cut.asked[:questions], cut.active[:questions]
@@ -353,7 +465,8 @@ def _search_small(small, work, cut, one, two, lower, upper, neurons, sides, budg
     for m in range(total):
         cut.known[m], cut.seen[m] = known[cut.origin[m]], seen[cut.origin[m]]
         here.known[0, m] = cut.known[m]
-    used = _search(small, work, asked, sides, cut.known, cut.seen, budget, here, there, active)
+    signs = cut.known[:total]
+    used = _search(small, side, work, asked, sides, signs, cut.seen, budget, here, there, active)
     for m in range(total):
         known[cut.origin[m]], seen[cut.origin[m]] = cut.known[m], cut.seen[m]
     return used
@@ -361,14 +474,30 @@ def _search_small(small, work, cut, one, two, lower, upper, neurons, sides, budg
 
 @njit(cache=True, nogil=True)
 def search_cells(
-    net, small, work, cut, one, two, lower, upper, first, neurons, sides, budget, known, seen, boxes
+    net,
+    small,
+    side,
+    work,
+    cut,
+    one,
+    two,
+    lower,
+    upper,
+    first,
+    neurons,
+    sides,
+    budget,
+    known,
+    seen,
+    boxes,
 ):
     """Settle questions about the signs of pre-activations on cells.
 
     Args:
         net: `Packed`.
         small: `Packed`, as `copied` gives it.
-        work: `Scratch`.
+        side: `Abreast`.
+        work: `Slot`.
         cut: `Shrunk`.
         one: `Room` for the budget and for the questions of any cell.
         two: another.
@@ -384,12 +513,13 @@ def search_cells(
         boxes: `(cells,)` filled with the number of boxes bounded.
     """
     net, small, work, cut = borrowed(net), borrowed(small), borrowed(work), borrowed(cut)
-    one, two = borrowed(one), borrowed(two)
+    side, one, two = borrowed(side), borrowed(one), borrowed(two)
     for c in range(lower.shape[0]):
         some = slice(first[c], first[c + 1])
         shrink(net, known[c], small, cut)
         boxes[c] = _search_small(
             small,
+            side,
             work,
             cut,
             one,

@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secateur.engine.bounds import lanes as emitted
-from secateur.engine.bounds import lanes_plain, lanes_rows
+from secateur.engine.bounds import lanes_boxes, lanes_plain, lanes_rows
 from secateur.engine.bounds.lanes import MOST, ROWS
 from secateur.engine.bounds.packed import LOWER, UPPER
 from secateur.engine.bounds.vectors import LANES, LINE
 
 SIZES = st.integers(0, 2 * LANES + 3)
 blocks = pytest.mark.parametrize("way", [emitted, lanes_plain], ids=["emitted", "by arrays"])
+boxes = pytest.mark.parametrize("way", [lanes_boxes, lanes_plain], ids=["emitted", "by arrays"])
 rows = pytest.mark.parametrize("way", [lanes_rows, lanes_plain], ids=["emitted", "by arrays"])
 
 
@@ -55,6 +56,66 @@ def test_coefficients_take_the_line_of_their_sign(way, lanes, columns, seed):
     wanted[:step] += (block * shift).sum(axis=0)
     wanted[ROWS : ROWS + step] += (np.abs(block) * charge).sum(axis=0)
     assert np.allclose(total, wanted)
+
+
+@boxes
+@given(st.integers(1, MOST), SIZES, st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_each_box_has_lines_of_its_own(way, count, columns, seed):
+    rng = np.random.default_rng(seed)
+    block = rng.normal(size=(columns, count, LANES)) * (rng.random((columns, count, LANES)) < 0.9)
+    lines, sums = rng.normal(size=(columns, LINE, LANES)), rng.normal(size=2 * ROWS)
+    together, total = block.ravel().copy(), sums.copy()
+    exact = rng.integers(0, 2, columns + 1).astype(np.uint8)
+    same = exact[1:] == 1
+    lines[same, 0], lines[same, 3:6] = 1.0, lines[same, 0:3]
+    lines[same, 3] = 1.0
+    way.relax_boxes(count, together, 0, columns, lines.ravel(), 0, exact, 1, total)
+    for box in range(LANES):
+        room, alone = np.zeros(columns * LANES), np.zeros(2 * ROWS)
+        room.reshape(columns, LANES)[:, :count] = block[:, :, box]
+        alone[:count] = sums[box : count * LANES : LANES]
+        alone[ROWS : ROWS + count] = sums[ROWS + box : ROWS + count * LANES : LANES]
+        lanes_plain.relax(1, room, 0, columns, lines[:, :, box].ravel(), 0, alone)
+        found = together.reshape(columns, count, LANES)[:, :, box]
+        assert np.allclose(found, room.reshape(columns, LANES)[:, :count])
+        assert np.allclose(total[box : count * LANES : LANES], alone[:count])
+        assert np.allclose(
+            total[ROWS + box : ROWS + count * LANES : LANES], alone[ROWS : ROWS + count]
+        )
+
+
+@boxes
+@given(st.integers(1, 6), st.booleans(), st.integers(0, 2**31))
+@settings(max_examples=30)
+def test_numbers_and_parts_are_put_box_by_box(way, inputs, more, seed):
+    rng = np.random.default_rng(seed)
+    slopes, width = rng.normal(size=(inputs, LANES)), rng.random((inputs, LANES))
+    out, value = rng.normal(size=LANES + 2), rng.normal()
+    wanted = out.copy()
+    wanted[1:-1] = value + more * wanted[1:-1]
+    way.put_boxes(out, 1, value, int(more))
+    assert np.allclose(out, wanted)
+    share = np.zeros(inputs * LANES)
+    way.share_boxes(slopes.ravel(), 0, width.ravel(), inputs, 0.5, share, 0)
+    parts = np.abs(slopes) * width
+    assert np.allclose(share.reshape(inputs, LANES), parts / (parts.sum(axis=0) + 0.5))
+
+
+@boxes
+@given(st.integers(1, MOST), SIZES, st.integers(1, 6), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_looseness_is_blamed_on_inputs_box_by_box(way, count, columns, inputs, seed):
+    rng = np.random.default_rng(seed)
+    block, lines = rng.normal(size=(columns, count, LANES)), rng.normal(size=(columns, LINE, LANES))
+    share, out = rng.random((columns, inputs, LANES)), rng.random((inputs, count, LANES))
+    gap = np.abs(block) * np.where(block > 0, lines[:, None, 6], lines[:, None, 7])
+    wanted = out + np.einsum("jrb,jib->irb", gap, share)
+    flat = out.ravel()
+    way.blame_boxes(
+        count, block.ravel(), 0, columns, lines.ravel(), 0, share.ravel(), 0, inputs, flat, 0
+    )
+    assert np.allclose(flat.reshape(out.shape), wanted)
 
 
 @blocks
