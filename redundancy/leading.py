@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from ..engine.agreement import Best
 from ..engine.answer import Answer
 from ..engine.bounds.leaders import Parts, Stack, give_up, keep_leader, part_boxes
+from ..engine.bounds.levels import Level
 from ..engine.bounds.one_box import Scratch, scratch
 from ..engine.bounds.packed import LOWER, UPPER, Packed, pack
-from ..engine.bounds.trees import Level
 from ..engine.cost import BISECTED
 from ..engine.network import Affine, Network, Node, State
 from ..engine.operators import Dense

@@ -33,10 +33,11 @@ from numpy.typing import NDArray
 
 from ..engine.bounds.abreast import abreast
 from ..engine.bounds.interval import interval
+from ..engine.bounds.levels import PATIENCE, room_of
 from ..engine.bounds.packed import LOWER, UPPER, pack
 from ..engine.bounds.points import BLOCK, look_at_cells
 from ..engine.bounds.shrink import copied, shrunk
-from ..engine.bounds.trees import PATIENCE, room_of, search_cells, slot
+from ..engine.bounds.trees import search_cells, slot
 from ..engine.errors import RegionError
 from ..engine.network import Network, Piecewise, State
 from ..engine.stages import stages

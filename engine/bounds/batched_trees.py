@@ -22,8 +22,8 @@ from .batched import bound_batch
 from .batched_narrow import Split, halves
 from .batched_points import look
 from .device import MEMORY_SHARE, Placed, free_bytes
+from .levels import PATIENCE
 from .packed import LOWER, UPPER
-from .trees import PATIENCE
 
 COUNTED = 2**16
 """Boxes whose questions are counted in one step: bounds the memory that takes."""

@@ -9,13 +9,14 @@ neuron after the other. Products are those of `lanes.py`, for all boxes have the
 
 from __future__ import annotations
 
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
 from . import lanes_plain
 from .compiled import njit
 from .lanes import MOST, for_each_width
-from .vectors import LANES, LINE, Code, emitted, word
+from .vectors import LANES, LINE, WIDE, Code, emitted, word
 
 
 def _relax_boxes(context, builder, signature, arguments):
@@ -98,9 +99,10 @@ def _share_boxes(context, builder, signature, arguments):
         part = builder.fmul(slope, code.load(code.at(width, place)))
         code.store(part, code.at(share, place))
         builder.store(builder.fadd(part, builder.load(whole)), whole)
+    one = builder.fdiv(ir.Constant(WIDE, [1.0] * LANES), builder.load(whole))
     with cgutils.for_range(builder, inputs) as loop:
         place = code.at(share, (loop.index, LANES))
-        code.store(builder.fdiv(code.load(place), builder.load(whole)), place)
+        code.store(builder.fmul(code.load(place), one), place)
     return context.get_dummy_value()
 
 

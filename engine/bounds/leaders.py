@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import njit
+from .levels import PATIENCE, axis_of, narrow
 from .one_box import bound_box
 from .packed import LOWER
-from .trees import PATIENCE, axis_of, narrow
 
 Array = NDArray[np.float64]
 

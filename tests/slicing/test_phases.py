@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from oracle import extremes, reach
 from strategies import boxes, networks, networks_with_boxes, numbers, points, uneven_networks
 
+from secateur.engine.bounds.levels import choose, narrow
 from secateur.engine.bounds.packed import LOWER, UPPER, pack
 from secateur.engine.bounds.points import BLOCK, doubts, look
-from secateur.engine.bounds.trees import choose, narrow
 from secateur.engine.errors import RegionError
 from secateur.engine.formats import load
 from secateur.engine.network import Network, Piecewise, State
