@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import InputError
-from .slices import Slices, identity
+from .slices import Slices
 from .work import Cell
 
 Index = NDArray[np.int64]
@@ -55,6 +55,5 @@ def _run(part: str, text: str, count: int) -> Index:
 
 def cells_of(slices: Slices, some: Index) -> Iterator[Cell]:
     """Yield cells of slices for a run: the payload of each is its region."""
-    for number in some.tolist():
-        region = slices.region(number)
-        yield Cell(number, identity(region), region)
+    for number, text in zip(some.tolist(), slices.identities(some), strict=True):
+        yield Cell(number, text, slices.region(number))

@@ -32,9 +32,9 @@ from .work import Ended, Failed, Json, Late, Quarantined, Work
 
 Index = NDArray[np.int64]
 
-BATCHES = {False: 16, True: 4}
-"""Cells that a worker is given together: some seconds of work, so that little is lost and the
-phases of all have something to share."""
+BATCHES = {False: 64, True: 4}
+"""Cells that a worker is given together, where phases are all and where more is done to each: some
+seconds of work at most, so that little is lost and the phases of all have something to share."""
 
 BATCH_ON_DEVICE = 8192
 """The same where another device than the processor decides the phases of many cells at once."""

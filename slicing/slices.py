@@ -196,8 +196,8 @@ class Slices:
         """
         return identity(self.region(cell))
 
-    def identities(self) -> Iterator[str]:
-        """Yield the identities of all cells, in order."""
+    def identities(self, cells: Index | slice = slice(None)) -> Iterator[str]:
+        """Yield the identities of some cells, in order; of all of them unless told."""
         ends = [
             [(near + 0.0, _limit_text(value)) for near, value in zip(limits, exact, strict=True)]
             for limits, exact in (
@@ -205,7 +205,7 @@ class Slices:
                 (self.whole.upper.tolist(), self.whole.exact_upper),
             )
         ]
-        for low, high in zip(self.lower, self.upper, strict=True):
+        for low, high in zip(*self.boxes(cells), strict=True):
             texts = (
                 [
                     text if value == near else value.hex()
