@@ -18,11 +18,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from .grammar import Argument, Option, Told, Verb, Verbs
 
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_DECIMAL = re.compile(_WHOLE.pattern + r"(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
 
 
-class _UnreadError(Exception):
+class Unread(Exception):  # noqa: N818
     """Words that are wrong, or of which it is not plain what they mean."""
 
 
@@ -92,7 +92,7 @@ def read(verbs: Verbs, words: Sequence[str], began: float | None) -> Callable[[]
         return None
     try:
         given = _given(tuple(words_of(verb)), rest[1:], began)
-    except _UnreadError:
+    except Unread:
         return None
     return lambda: verb(**given)
 
@@ -111,15 +111,15 @@ def _given(words: tuple[Word, ...], rest: list[str], began: float | None) -> dic
             continue
         word = named.get(name)
         if word is None or (word.name in given and not word.many):
-            raise _UnreadError
+            raise Unread
         if word.kind is bool:
             if equals:
-                raise _UnreadError
+                raise Unread
             given[word.name] = name != word.against
             continue
         if not equals:
             if not rest or rest[0] in named or rest[0] == "--":
-                raise _UnreadError
+                raise Unread
             value = rest.pop(0)
         _put(given, word, value)
     for word in places:
@@ -128,7 +128,7 @@ def _given(words: tuple[Word, ...], rest: list[str], began: float | None) -> dic
             _put(given, word, text)
         bare = bare[taken:]
     if bare or any(word.needed and word.name not in given for word in words):
-        raise _UnreadError
+        raise Unread
     return given
 
 
@@ -144,19 +144,19 @@ def _value(word: Word, text: str) -> Any:
     """Return what a word says."""
     kind, what = word.kind, word.what
     if not text:
-        raise _UnreadError
+        raise Unread
     if kind is str or kind is Path:
         return kind(text)
     if issubclass(kind, Enum):
         for one in kind:
             if one.value == text:
                 return one
-        raise _UnreadError
+        raise Unread
     if not (_WHOLE if kind is int else _DECIMAL).fullmatch(text):
-        raise _UnreadError
+        raise Unread
     value = kind(text)
     if isinstance(what, Option):
         small = what.least is not None and value < what.least
         if small or (what.most is not None and value > what.most):
-            raise _UnreadError
+            raise Unread
     return value
