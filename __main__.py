@@ -1,4 +1,4 @@
-"""The verbs of the command line, and how errors end.
+"""The grammar of the command line: verbs, options, and how errors end.
 
 Nothing is computed here. A verb's file in `commands/` is imported when the verb runs, so
 `--version` and `--help` wait for no library.
@@ -14,11 +14,12 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from .commands import compress_verb, forget, repair_verb, selfcompress_verb, slice_verbs, words
 from .commands.clock import age
 from .commands.failure import explained
 from .commands.garbage import collect_later, collect_no_more
-from .commands.grammar import Argument, Began, Option, Verbs
 from .commands.options import (
     Amount,
     Arithmetic,
@@ -33,33 +34,42 @@ from .commands.options import (
     Semantics,
     Side,
 )
-from .commands.reading import read
 from .commands.words import options_of
 
 INTERRUPTED = 130
 """Exit code after an interrupt from the keyboard, as shells have it."""
 
-app = Verbs("secateur", "Clean cuts in neural networks, and a proof that nothing was lost.")
+app = typer.Typer(
+    name="secateur",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Clean cuts in neural networks, and a proof that nothing was lost.",
+)
 
 
+@app.callback(invoke_without_command=True)
 def top(
-    version: Annotated[bool, Option("--version", help="Print the version.")] = False,
-    name: Annotated[bool, Option("--name", help="Print the name.")] = False,
-) -> int:
-    """Print the version or the name."""
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    name: Annotated[bool, typer.Option("--name", help="Print the name.")] = False,
+) -> None:
+    """Print the version or the name, or the help where no verb is named."""
     if name:
-        print("secateur")
-    elif version:
+        typer.echo("secateur")
+        raise typer.Exit()
+    if version:
         from importlib.metadata import version as installed
 
-        print(installed("secateur"))
-    return Exit.DONE
+        typer.echo(installed("secateur"))
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit()
 
 
-app.top = top
-
-
-@app.verb()
+@app.command()
 def demo(
     output: words.Into = Path("secateur-demo"),
     family: words.Families = None,
@@ -77,7 +87,7 @@ def demo(
     return run(output, tuple(family or Family), every, options)
 
 
-@app.verb()
+@app.command()
 def info(
     net: words.Net,
     json: words.Json = None,
@@ -93,15 +103,15 @@ def info(
     return run(net, options)
 
 
-@app.verb()
+@app.command()
 def bounds(
     net: words.Net,
     region: words.Where,
-    method: Annotated[How, Option(help="How to bound, from quick to tight.")] = How.OPTIMISED,
+    method: Annotated[How, typer.Option(help="How to bound, from quick to tight.")] = How.OPTIMISED,
     units: words.Units = Side.NETWORK,
-    hidden: Annotated[bool, Option("--hidden", help="Show the hidden layers too.")] = False,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Show the hidden layers too.")] = False,
     solver: Annotated[
-        str, Option(metavar="NAME", help="Of the linear programs of --method lp.")
+        str, typer.Option(metavar="NAME", help="Of the linear programs of --method lp.")
     ] = "highs",
     json: words.Json = None,
     timeout: words.Timeout = None,
@@ -116,12 +126,15 @@ def bounds(
     return run(net, region, method, units, solver, hidden, options)
 
 
-@app.verb()
+@app.command()
 def verify(
-    query: Annotated[Path, Argument(metavar="QUERY", help="VNN-LIB file, version 1 or 2.")],
+    context: typer.Context,
+    query: Annotated[Path, typer.Argument(metavar="QUERY", help="VNN-LIB file, version 1 or 2.")],
     network: words.Declared,
     serialise_assignments: words.Tensors = None,
-    semantics: Annotated[Semantics, Option(help="Arithmetic that is meant.")] = Semantics.DECLARED,
+    semantics: Annotated[
+        Semantics, typer.Option(help="Arithmetic that is meant.")
+    ] = Semantics.DECLARED,
     proof: words.Proof = None,
     explain: words.Explained = False,
     json: words.Json = None,
@@ -129,13 +142,12 @@ def verify(
     seed: words.Seed = 0,
     device: words.On = Device.CPU,
     quiet: words.Quiet = False,
-    began: Began = None,
 ) -> int:
     """Decide a query by the VNN-LIB standard: sat, unsat, unknown or timed-out."""
-    began = time.monotonic() if began is None else began
+    began = context.obj if isinstance(context.obj, float) else time.monotonic()
     options = options_of(json, timeout or None, seed, device, quiet, explain=explain)
     if timeout == 0:
-        print("timed-out")
+        typer.echo("timed-out")
         return Exit.UNKNOWN
     from .commands.verify import Order, run
 
@@ -144,8 +156,9 @@ def verify(
     return run(Order(query, stated, serialise_assignments, semantics, limit, began, proof), options)
 
 
-@app.verb()
+@app.command()
 def compare(
+    context: typer.Context,
     first: words.First,
     second: words.Second,
     region: words.Where,
@@ -164,10 +177,9 @@ def compare(
     seed: words.Seed = 0,
     device: words.On = Device.CPU,
     quiet: words.Quiet = False,
-    began: Began = None,
 ) -> int:
     """Enclose how far two networks are apart, or decide whether they agree."""
-    began = time.monotonic() if began is None else began
+    began = context.obj if isinstance(context.obj, float) else time.monotonic()
     options = options_of(json, timeout or None, seed, device, quiet, explain=explain)
     from .commands.compare import Order, run
 
@@ -191,9 +203,11 @@ def compare(
     return run(order, options)
 
 
-@app.verb(lenient=True)
+@app.command(context_settings={"ignore_unknown_options": True})
 def supports(
-    capability: Annotated[str, Argument(metavar="CAPABILITY", help="Such as --onnx-operators.")],
+    capability: Annotated[
+        str, typer.Argument(metavar="CAPABILITY", help="Such as --onnx-operators.")
+    ],
 ) -> int:
     """Print what queries and networks verify takes, by the VNN-LIB standard."""
     from .commands.supports import run
@@ -201,7 +215,7 @@ def supports(
     return run(capability)
 
 
-@app.verb()
+@app.command()
 def simplify(
     net: words.OneNet = None,
     region: words.Regions = None,
@@ -249,7 +263,7 @@ forget.add_to(app)
 selfcompress_verb.add_to(app)
 
 
-@app.verb()
+@app.command()
 def report(
     runs: words.Records,
     *,
@@ -267,7 +281,7 @@ def report(
     return run(runs, output, options)
 
 
-@app.verb()
+@app.command()
 def serve(
     runs: words.Shown,
     port: words.Port = 8765,
@@ -284,7 +298,7 @@ def serve(
     return run(runs, port, options)
 
 
-@app.verb()
+@app.command()
 def check(
     proof: words.Evidence,
     network: words.Networks = None,
@@ -303,13 +317,13 @@ def check(
     return run(proof, tuple(network or ()), exact, cells, options)
 
 
-@app.verb()
+@app.command()
 def fetch(
-    collection: Annotated[Collection, Argument(help="What to fetch.")],
+    collection: Annotated[Collection, typer.Argument(help="What to fetch.")],
     to: words.To = None,
     source: words.From = None,
     url: Annotated[
-        str | None, Option(metavar="URL", help="Address of the files; the usual when absent.")
+        str | None, typer.Option(metavar="URL", help="Address of the files; the usual when absent.")
     ] = None,
     json: words.Json = None,
     timeout: words.Timeout = None,
@@ -324,7 +338,7 @@ def fetch(
     return run(collection, to, source, url, options)
 
 
-@app.verb()
+@app.command()
 def doctor(
     json: words.Json = None,
     timeout: words.Timeout = None,
@@ -362,18 +376,14 @@ def run(arguments: list[str], began: float | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal lacks letters for
             stream.reconfigure(errors="backslashreplace")
     try:
-        asked = read(app, arguments, began)
-        if asked is None:
-            from .commands import usage  # takes as long to load as tiny questions to answer
-
-            code = usage.call(app, arguments, began)
-        else:
-            code = asked()
+        code = int(app(arguments, prog_name="secateur", standalone_mode=False, obj=began) or 0)
+    except typer.Exit as end:
+        code = int(end.exit_code)
     except BrokenPipeError:
         # Whoever read standard output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
         if os.environ.get("SECATEUR_DEBUG"):
@@ -381,7 +391,7 @@ def run(arguments: list[str], began: float | None = None) -> int:
 
             traceback.print_exc()
         return _fail(*explained(error))
-    if code == INTERRUPTED:  # raised here, or caught on the way and returned
+    if code == INTERRUPTED:  # raised here, or caught by typer and returned
         return _fail("interrupted; files are written whole or not at all", INTERRUPTED)
     return code
 

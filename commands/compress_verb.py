@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import typer
+
 from . import compress_words, words
-from .grammar import Verbs
 from .options import Device, Side
 from .words import options_of
 
 
-def add_to(app: Verbs) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the verb to the program's."""
-    app.verb()(compress)
+    app.command()(compress)
 
 
 def compress(

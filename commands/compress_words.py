@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from .grammar import Option
+import typer
+
 from .words import REGION
 
 
@@ -54,14 +55,14 @@ class Step(StrEnum):
 
 Method = Annotated[
     Way,
-    Option(
+    typer.Option(
         help="Zeros for weights of small magnitude or drawn at random; whole rows removed; float16 "
         "numbers; int8 weights; int8 weights and activations; layers of low rank."
     ),
 ]
 Share = Annotated[
     float | None,
-    Option(
+    typer.Option(
         metavar="S",
         help="Of the weights or rows that go, from 0 to below 1; with lowrank of a layer's "
         "weights that its two factors may have.",
@@ -69,15 +70,15 @@ Share = Annotated[
 ]
 Scope = Annotated[
     Span | None,
-    Option(
+    typer.Option(
         help="Compare weights or rows with those of all layers, or of their own; when absent "
         "global for weights, tensor for rows."
     ),
 ]
-Rank = Annotated[int | None, Option(metavar="N", help="Of each layer, with lowrank.")]
+Rank = Annotated[int | None, typer.Option(metavar="N", help="Of each layer, with lowrank.")]
 Region = Annotated[
     str | None,
-    Option(
+    typer.Option(
         metavar="R",
         help=REGION + ". Where int8 looks at activations, and where the loss is looked at; net "
         "when absent and the network states one.",
@@ -85,26 +86,26 @@ Region = Annotated[
 ]
 Data = Annotated[
     str | None,
-    Option(
+    typer.Option(
         metavar="DATA",
         help="Points to look at in place of the region's, by name or file; see docs/data.md.",
     ),
 ]
 How = Annotated[
     Ranges | None,
-    Option(help="With int8: how far activations range; seen at points when absent."),
+    typer.Option(help="With int8: how far activations range; seen at points when absent."),
 ]
 Fit = Annotated[
     Step | None,
-    Option(
+    typer.Option(
         help="With int8: steps that cover all values, or of least squared error at the points, "
         "which may clip some; squares when absent."
     ),
 ]
 Output = Annotated[
     Path,
-    Option("--output", "-o", metavar="OUT", help="Network to write, .onnx."),
+    typer.Option("--output", "-o", metavar="OUT", help="Network to write, .onnx."),
 ]
 Packed = Annotated[
-    Path | None, Option("--pack", metavar="OUT.sec", help="Write the packed file too.")
+    Path | None, typer.Option("--pack", metavar="OUT.sec", help="Write the packed file too.")
 ]

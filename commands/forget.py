@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import typer
+
 from . import forget_latent, words
 from . import forget_words as told
-from .grammar import Verbs
 from .options import Device, Pick, Side
 from .words import options_of
 
 
-def add_to(app: Verbs) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the verbs to the program's."""
-    group = Verbs(
-        "forget", "Show what compression forgets: exemplars, regions, distances of weights."
+    group = typer.Typer(
+        help="Show what compression forgets: exemplars, regions, distances of weights."
     )
-    group.verb()(exemplars)
-    group.verb()(disagreement)
+    group.command()(exemplars)
+    group.command()(disagreement)
     forget_latent.add_to(group)
-    app.verbs["forget"] = group
+    app.add_typer(group, name="forget")
 
 
 def exemplars(

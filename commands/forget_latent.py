@@ -5,86 +5,97 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from ..compression.architectures import Architecture
 from . import words
-from .grammar import Argument, Option, Verbs
 from .options import Device
 from .words import options_of
 
 Net = Annotated[
     Path | None,
-    Argument(metavar="NET", help="Trained network, .onnx or .nnet; or name an architecture."),
+    typer.Argument(metavar="NET", help="Trained network, .onnx or .nnet; or name an architecture."),
 ]
-Kind = Annotated[Architecture | None, Option(help="Architecture to take in place of NET.")]
+Kind = Annotated[Architecture | None, typer.Option(help="Architecture to take in place of NET.")]
 State = Annotated[
     Path | None,
-    Option(metavar="FILE", help="Its state dict, as torch.save wrote it; else it is trained."),
+    typer.Option(
+        metavar="FILE", help="Its state dict, as torch.save wrote it; else it is trained."
+    ),
 ]
 Width = Annotated[
-    float, Option(metavar="W", help="Factor of an architecture's channels and units.")
+    float, typer.Option(metavar="W", help="Factor of an architecture's channels and units.")
 ]
 Data = Annotated[
     str,
-    Option(
+    typer.Option(
         metavar="SPEC",
         help="mnist5k, mnist, fashion-mnist, cifar10 or cifar100, with :FOLDER where its files "
         "lie; or a .csv or .npz file.",
     ),
 ]
-Rows = Annotated[int | None, Option(metavar="N", help="Rows of the data to take; all when absent.")]
+Rows = Annotated[
+    int | None, typer.Option(metavar="N", help="Rows of the data to take; all when absent.")
+]
 Epochs = Annotated[
     int | None,
-    Option(metavar="N", help="To train first: 5 without NET and state, else 0."),
+    typer.Option(metavar="N", help="To train first: 5 without NET and state, else 0."),
 ]
-Batch = Annotated[int, Option(metavar="N", help="Rows in a step of training.")]
-Rate = Annotated[float, Option(metavar="R", help="Learning rate.")]
+Batch = Annotated[int, typer.Option(metavar="N", help="Rows in a step of training.")]
+Rate = Annotated[float, typer.Option(metavar="R", help="Learning rate.")]
 Methods = Annotated[
-    str, Option(metavar="LIST", help="Of lowest, highest, random, rows and lowrank.")
+    str, typer.Option(metavar="LIST", help="Of lowest, highest, random, rows and lowrank.")
 ]
-Shares = Annotated[str, Option(metavar="LIST", help="Shares of a layer's weights that go.")]
+Shares = Annotated[str, typer.Option(metavar="LIST", help="Shares of a layer's weights that go.")]
 Spreads = Annotated[
-    str, Option(metavar="LIST", help="Covariances: of diagonal, lowrank and fisher.")
+    str, typer.Option(metavar="LIST", help="Covariances: of diagonal, lowrank and fisher.")
 ]
 Snapshots = Annotated[
-    int, Option(metavar="N", help="Samples of the weights that covariances come from.")
+    int, typer.Option(metavar="N", help="Samples of the weights that covariances come from.")
 ]
-Every = Annotated[int, Option(metavar="N", help="Steps of training between two of them.")]
+Every = Annotated[int, typer.Option(metavar="N", help="Steps of training between two of them.")]
 Seeds = Annotated[
     bool,
-    Option(
+    typer.Option(
         "--seeds", help="Take as samples networks trained from other seeds, not iterates of one."
     ),
 ]
-Rank = Annotated[int, Option(metavar="K", help="Directions of the lowrank covariance.")]
+Rank = Annotated[int, typer.Option(metavar="K", help="Directions of the lowrank covariance.")]
 Freedom = Annotated[
-    float, Option(metavar="D", help="Degrees of freedom of the Student distributions.")
+    float, typer.Option(metavar="D", help="Degrees of freedom of the Student distributions.")
 ]
 General = Annotated[
     bool,
-    Option("--general", help="Also give the compressed weights a fisher of their own."),
+    typer.Option("--general", help="Also give the compressed weights a fisher of their own."),
 ]
-Tune = Annotated[int, Option(metavar="N", help="Epochs to fine-tune every compressed network for.")]
-Certify = Annotated[bool, Option("--certify", help="Also prove how far the outputs can be apart.")]
+Tune = Annotated[
+    int, typer.Option(metavar="N", help="Epochs to fine-tune every compressed network for.")
+]
+Certify = Annotated[
+    bool, typer.Option("--certify", help="Also prove how far the outputs can be apart.")
+]
 Where = Annotated[
     str | None,
-    Option("--region", metavar="R", help=f"{words.REGION}; boxes around data when absent."),
+    typer.Option("--region", metavar="R", help=f"{words.REGION}; boxes around data when absent."),
 ]
-Around = Annotated[int, Option(metavar="N", help="Test rows to certify around, without a region.")]
+Around = Annotated[
+    int, typer.Option(metavar="N", help="Test rows to certify around, without a region.")
+]
 Radius = Annotated[
-    str, Option(metavar="E", help="How far around them, in every number, network units.")
+    str, typer.Option(metavar="E", help="How far around them, in every number, network units.")
 ]
-Boxes = Annotated[int, Option(metavar="N", help="Boxes to bound for each certificate.")]
+Boxes = Annotated[int, typer.Option(metavar="N", help="Boxes to bound for each certificate.")]
 Folder = Annotated[
-    Path, Option("--output", "-o", metavar="FOLDER", help="Folder for all that is kept.")
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for all that is kept.")
 ]
 Resume = Annotated[
-    bool, Option("--resume", help="Go on with what the folder holds of the same study.")
+    bool, typer.Option("--resume", help="Go on with what the folder holds of the same study.")
 ]
 
 
-def add_to(group: Verbs) -> None:
+def add_to(group: typer.Typer) -> None:
     """Add the verb to a group."""
-    group.verb()(latent)
+    group.command()(latent)
 
 
 def latent(

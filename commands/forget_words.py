@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .grammar import Argument, Option
+import typer
+
 from .options import Pick
 
 Data = Annotated[
     str,
-    Option(
+    typer.Option(
         metavar="SPEC",
         help="Data with labels: mnist5k, mnist:FOLDER, fashion-mnist:FOLDER, cifar10:FOLDER, "
         "cifar100:FOLDER, or a .csv or .npz file.",
@@ -18,16 +19,16 @@ Data = Annotated[
 ]
 Shape = Annotated[
     Path | None,
-    Argument(metavar="NET", help="Network whose layers all have; its numbers do not count."),
+    typer.Argument(metavar="NET", help="Network whose layers all have; its numbers do not count."),
 ]
 Hidden = Annotated[
     str | None,
-    Option(metavar="N,N", help="In place of NET: dense networks with such hidden layers."),
+    typer.Option(metavar="N,N", help="In place of NET: dense networks with such hidden layers."),
 ]
-Models = Annotated[int, Option(metavar="N", help="Networks of a population.")]
+Models = Annotated[int, typer.Option(metavar="N", help="Networks of a population.")]
 Sparsities = Annotated[
     str,
-    Option(
+    typer.Option(
         metavar="S,S",
         help="Shares of weights that are pruned while training; 0 is the control, networks that "
         "differ from the originals in their seeds alone.",
@@ -35,14 +36,14 @@ Sparsities = Annotated[
 ]
 Quantize = Annotated[
     str | None,
-    Option(metavar="HOW,HOW", help="Also quantize: float16, int8-weights, int8."),
+    typer.Option(metavar="HOW,HOW", help="Also quantize: float16, int8-weights, int8."),
 ]
-Epochs = Annotated[int, Option(metavar="N", help="Passes over the training rows.")]
-Batch = Annotated[int, Option(metavar="N", help="Rows of a step.")]
-Rate = Annotated[float, Option(metavar="R", help="Of learning.")]
+Epochs = Annotated[int, typer.Option(metavar="N", help="Passes over the training rows.")]
+Batch = Annotated[int, typer.Option(metavar="N", help="Rows of a step.")]
+Rate = Annotated[float, typer.Option(metavar="R", help="Of learning.")]
 Share = Annotated[
     float,
-    Option(
+    typer.Option(
         "--test",
         metavar="S",
         help="Share of the rows that is measured and not trained on, where the data set has no "
@@ -50,15 +51,21 @@ Share = Annotated[
     ),
 ]
 Severities = Annotated[
-    str, Option(metavar="N,N", help="Of corruptions, 1 to 5; none for no corruption.")
+    str, typer.Option(metavar="N,N", help="Of corruptions, 1 to 5; none for no corruption.")
 ]
 Folder = Annotated[
-    Path, Option("--output", "-o", metavar="FOLDER", help="Folder for all that is written.")
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for all that is written.")
 ]
-Resume = Annotated[bool, Option("--resume", help="Go on with the networks that are in the folder.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the networks that are in the folder.")
+]
 
-Original = Annotated[Path, Argument(metavar="ORIGINAL", help="Network file: .onnx or .nnet.")]
-Compressed = Annotated[Path, Argument(metavar="COMPRESSED", help="Network file: .onnx or .nnet.")]
-Best = Annotated[Pick, Option(help="Which output is the class.")]
-Seconds = Annotated[float, Option(metavar="S", help="Wall time of the search.")]
-Gap = Annotated[float, Option(metavar="G", help="Width of the enclosed share at which to end.")]
+Original = Annotated[Path, typer.Argument(metavar="ORIGINAL", help="Network file: .onnx or .nnet.")]
+Compressed = Annotated[
+    Path, typer.Argument(metavar="COMPRESSED", help="Network file: .onnx or .nnet.")
+]
+Best = Annotated[Pick, typer.Option(help="Which output is the class.")]
+Seconds = Annotated[float, typer.Option(metavar="S", help="Wall time of the search.")]
+Gap = Annotated[
+    float, typer.Option(metavar="G", help="Width of the enclosed share at which to end.")
+]

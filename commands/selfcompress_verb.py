@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import typer
+
 from . import selfcompress_words as own
 from . import words
-from .grammar import Verbs
 from .options import Device
 from .words import options_of
 
 
-def add_to(app: Verbs) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the verb to the program's."""
-    app.verb()(selfcompress)
+    app.command()(selfcompress)
 
 
 def selfcompress(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import typer
+
 from . import compress_words, slice_words, words
-from .grammar import Verbs
 from .options import Amount, Choosing, Device, Keep, Line, Side
 from .words import options_of
 
 
-def add_to(app: Verbs) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the verbs to the program's."""
-    app.verb("slice")(slice_)
-    app.verb()(merge)
-    app.verb()(export)
+    app.command(name="slice")(slice_)
+    app.command()(merge)
+    app.command()(export)
 
 
 def slice_(

@@ -6,8 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from .compress_words import Way
-from .grammar import Argument, Option
 from .options import Amount
 
 
@@ -32,24 +33,28 @@ class Goal(StrEnum):
 
 Grid = Annotated[
     str | None,
-    Option(metavar="N,N,...", help="Cut each input into so many equal parts."),
+    typer.Option(metavar="N,N,...", help="Cut each input into so many equal parts."),
 ]
 Adaptive = Annotated[
     int | None,
-    Option(metavar="CELLS", help="In place of a grid: so many cells, cut where that saves most."),
+    typer.Option(
+        metavar="CELLS", help="In place of a grid: so many cells, cut where that saves most."
+    ),
 ]
 Output = Annotated[
-    Path, Option("--output", "-o", metavar="FAMILY", help="Family of networks to write.")
+    Path, typer.Option("--output", "-o", metavar="FAMILY", help="Family of networks to write.")
 ]
 How = Annotated[
     Stage,
-    Option(help="How far cells go: their phases alone, or all that what is kept allows."),
+    typer.Option(help="How far cells go: their phases alone, or all that what is kept allows."),
 ]
-Work = Annotated[Amount, Option(help="Work to spend on a cell.")]
-Seconds = Annotated[float | None, Option(metavar="S", help="Wall time for a cell alone, seconds.")]
+Work = Annotated[Amount, typer.Option(help="Work to spend on a cell.")]
+Seconds = Annotated[
+    float | None, typer.Option(metavar="S", help="Wall time for a cell alone, seconds.")
+]
 Compress = Annotated[
     Way | None,
-    Option(
+    typer.Option(
         metavar="METHOD",
         help="Compress each cell's small network too, by a method of secateur compress; ranges of "
         "int8 are proved over the cell.",
@@ -57,7 +62,7 @@ Compress = Annotated[
 ]
 Repair = Annotated[
     str | None,
-    Option(
+    typer.Option(
         metavar="EPS",
         help="Repair each compressed network until it is proved to be so near to the small one, "
         "network output units.",
@@ -65,26 +70,28 @@ Repair = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    Option(
+    typer.Option(
         metavar="N", help="Processes; as many as cores when absent. 0 works in this process alone."
     ),
 ]
 Ray = Annotated[
     str | None,
-    Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster; auto for the one here."),
+    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster; auto for the one here."),
 ]
 Part = Annotated[
     str | None,
-    Option("--shard", metavar="I/N", help="Work on the I-th of N parts; merge joins their stores."),
+    typer.Option(
+        "--shard", metavar="I/N", help="Work on the I-th of N parts; merge joins their stores."
+    ),
 ]
-Resume = Annotated[bool, Option("--resume", help="Go on with the store that is there.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the store that is there.")]
 Retry = Annotated[
     bool,
-    Option("--retry", help="With --resume: try failed, late and quarantined cells again."),
+    typer.Option("--retry", help="With --resume: try failed, late and quarantined cells again."),
 ]
 Some = Annotated[
     str,
-    Option(
+    typer.Option(
         "--cells",
         metavar="WHICH",
         help="all; random:N, one from each of N equal runs; or numbers such as 0,5,17-30. Other "
@@ -93,35 +100,41 @@ Some = Annotated[
 ]
 Store = Annotated[
     Path | None,
-    Option(metavar="FILE", help="Store of what each cell gave; FAMILY.cells when absent."),
+    typer.Option(metavar="FILE", help="Store of what each cell gave; FAMILY.cells when absent."),
 ]
 Proofs = Annotated[
     bool,
-    Option("--proof", help="Keep a certificate of each cell in the store, where possible."),
+    typer.Option("--proof", help="Keep a certificate of each cell in the store, where possible."),
 ]
 Stores = Annotated[
-    list[Path], Argument(metavar="STORE", help="Stores of one run, such as its shards.")
+    list[Path], typer.Argument(metavar="STORE", help="Stores of one run, such as its shards.")
 ]
 Joined = Annotated[
     Path | None,
-    Option(metavar="FILE", help="Store to join them in; FAMILY.cells when absent."),
+    typer.Option(metavar="FILE", help="Store to join them in; FAMILY.cells when absent."),
 ]
 Source = Annotated[
     Path,
-    Argument(metavar="NET|FAMILY", help="Network file, or a family or store that slice wrote."),
+    typer.Argument(
+        metavar="NET|FAMILY", help="Network file, or a family or store that slice wrote."
+    ),
 ]
-To = Annotated[Goal | None, Option("--to", help="Format; by the ending of OUT when absent.")]
+To = Annotated[Goal | None, typer.Option("--to", help="Format; by the ending of OUT when absent.")]
 Number = Annotated[
-    int | None, Option("--cell", metavar="N", help="The small network of this cell alone.")
+    int | None, typer.Option("--cell", metavar="N", help="The small network of this cell alone.")
 ]
 At = Annotated[
     str | None,
-    Option("--at", metavar="X,X,...", help="... of the cell that an input belongs to."),
+    typer.Option("--at", metavar="X,X,...", help="... of the cell that an input belongs to."),
 ]
-Name = Annotated[str, Option("--name", metavar="WORD", help="Of the function, where C is written.")]
+Name = Annotated[
+    str, typer.Option("--name", metavar="WORD", help="Of the function, where C is written.")
+]
 Out = Annotated[
     Path,
-    Option("--output", "-o", metavar="OUT", help="File to write: .onnx, .nnet, .c or .proof."),
+    typer.Option(
+        "--output", "-o", metavar="OUT", help="File to write: .onnx, .nnet, .c or .proof."
+    ),
 ]
 
 FAMILY = b"secateur family "

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from ..engine.errors import InputError
-from .grammar import Argument, Option
 from .options import (
     Amount,
     Arithmetic,
@@ -22,36 +23,40 @@ from .options import (
     Side,
 )
 
-Net = Annotated[Path, Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
+Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Json = Annotated[
     Path | None,
-    Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output."),
 ]
 Timeout = Annotated[
-    float | None, Option(metavar="S", help="Wall time for the whole command, seconds.")
+    float | None, typer.Option(metavar="S", help="Wall time for the whole command, seconds.")
 ]
-Seed = Annotated[int, Option(metavar="N", help="Of all randomness.")]
-On = Annotated[Device, Option(help="Where to compute.")]
-Quiet = Annotated[bool, Option("--quiet", "-q", help="Print errors alone.")]
-Units = Annotated[Side, Option(help="Units of the limits of a region.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+On = Annotated[Device, typer.Option(help="Where to compute.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
+Units = Annotated[Side, typer.Option(help="Units of the limits of a region.")]
 REGION = (
     "Region: a .vnnlib, .json or .csv file, net (the box that the network states) or "
     "lower:upper,lower:upper,..."
 )
 
 Into = Annotated[
-    Path, Option("--output", "-o", metavar="DIR", help="Folder for all that is written.")
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for all that is written.")
 ]
-Families = Annotated[list[Family] | None, Option(help="Controllers to take; may be given again.")]
-Every = Annotated[bool, Option("--every", help="Every network of a family, not just its first.")]
+Families = Annotated[
+    list[Family] | None, typer.Option(help="Controllers to take; may be given again.")
+]
+Every = Annotated[
+    bool, typer.Option("--every", help="Every network of a family, not just its first.")
+]
 
-OneNet = Annotated[Path | None, Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
+OneNet = Annotated[Path | None, typer.Argument(metavar="NET", help="Network file: .onnx or .nnet.")]
 Regions = Annotated[
-    list[str] | None, Option("--region", metavar="R", help=REGION + ". May be given again.")
+    list[str] | None, typer.Option("--region", metavar="R", help=REGION + ". May be given again.")
 ]
 Jobs = Annotated[
     Path | None,
-    Option(
+    typer.Option(
         metavar="JOBS.csv",
         help="In place of NET and --region: a table with the columns network, region and, if "
         "wanted, keep, tolerance, units, output. A second call goes on where the first ended.",
@@ -59,7 +64,7 @@ Jobs = Annotated[
 ]
 Simplified = Annotated[
     Path,
-    Option(
+    typer.Option(
         "--output",
         "-o",
         metavar="OUT",
@@ -69,33 +74,33 @@ Simplified = Annotated[
 ]
 Kept = Annotated[
     Keep,
-    Option(
+    typer.Option(
         help="What must stay: every output up to the tolerance, or which one is the smallest or "
         "the largest."
     ),
 ]
 Tolerance = Annotated[
     str,
-    Option(
+    typer.Option(
         metavar="EPS",
         help="By how much an output may move. With argmin and argmax the tie band: where the "
         "original's best output leads by at most EPS, another may win.",
     ),
 ]
 ToleranceUnits = Annotated[
-    Side | None, Option(help="Units of the tolerance; those of the region when absent.")
+    Side | None, typer.Option(help="Units of the tolerance; those of the region when absent.")
 ]
-Removing = Annotated[Choosing, Option(help="How the neurons to remove together are chosen.")]
+Removing = Annotated[Choosing, typer.Option(help="How the neurons to remove together are chosen.")]
 Lines = Annotated[
     Line,
-    Option(
+    typer.Option(
         help="Which line a relaxed neuron becomes: the nearest to it, or the one that moves the "
         "outputs least."
     ),
 ]
 Proof = Annotated[
     Path | None,
-    Option(
+    typer.Option(
         "--proof",
         metavar="FILE.proof",
         help="Write a proof of the answer that `secateur check` checks, where it is proved.",
@@ -103,7 +108,7 @@ Proof = Annotated[
 ]
 Until = Annotated[
     str | None,
-    Option(
+    typer.Option(
         metavar="LAYER",
         help="Simplify the layers up to this one alone, and keep its values in place of the "
         "outputs: a name that info lists, or a hidden layer's number.",
@@ -111,7 +116,7 @@ Until = Annotated[
 ]
 Explain = Annotated[
     bool,
-    Option(
+    typer.Option(
         "--explain",
         help="Say what steps were predicted to take, and bound the outputs' error for argmin and "
         "argmax too.",
@@ -119,49 +124,61 @@ Explain = Annotated[
 ]
 Explained = Annotated[
     bool,
-    Option("--explain", help="Say why the work was done so, predicted against actual."),
+    typer.Option("--explain", help="Say why the work was done so, predicted against actual."),
 ]
-Work = Annotated[Amount, Option(help="Work to spend on a region.")]
-Workers = Annotated[int | None, Option(metavar="N", help="Threads; as many as cores when absent.")]
-Page = Annotated[Path | None, Option(metavar="FILE", help="Write a report as one .html file.")]
+Work = Annotated[Amount, typer.Option(help="Work to spend on a region.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Threads; as many as cores when absent.")
+]
+Page = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a report as one .html file.")
+]
 
-First = Annotated[Path, Argument(metavar="A", help="Network f: .onnx or .nnet.")]
-Second = Annotated[Path, Argument(metavar="B", help="Network g: .onnx or .nnet.")]
-Where = Annotated[str, Option(metavar="R", help=REGION)]
+First = Annotated[Path, typer.Argument(metavar="A", help="Network f: .onnx or .nnet.")]
+Second = Annotated[Path, typer.Argument(metavar="B", help="Network g: .onnx or .nnet.")]
+Where = Annotated[str, typer.Option(metavar="R", help=REGION)]
 Within = Annotated[
-    str | None, Option(metavar="E", help="Ask whether |f - g| <= E on every output.")
+    str | None, typer.Option(metavar="E", help="Ask whether |f - g| <= E on every output.")
 ]
 Outputs = Annotated[
     list[int] | None,
-    Option(metavar="I", help="Ask that of this output; may be given again."),
+    typer.Option(metavar="I", help="Ask that of this output; may be given again."),
 ]
-Best = Annotated[Pick | None, Option(help="Ask whether g has the same best output as f.")]
-Band = Annotated[str | None, Option(metavar="D", help="... where f prefers it by more than D.")]
+Best = Annotated[Pick | None, typer.Option(help="Ask whether g has the same best output as f.")]
+Band = Annotated[
+    str | None, typer.Option(metavar="D", help="... where f prefers it by more than D.")
+]
 Gap = Annotated[
     float | None,
-    Option(metavar="G", help="Relative width of an enclosure; 0.01 when absent."),
+    typer.Option(metavar="G", help="Relative width of an enclosure; 0.01 when absent."),
 ]
-Meant = Annotated[Arithmetic, Option(help="Arithmetic that is meant.")]
+Meant = Annotated[Arithmetic, typer.Option(help="Arithmetic that is meant.")]
 
-Records = Annotated[list[Path], Argument(metavar="RUN", help="Records that verbs wrote by --json.")]
+Records = Annotated[
+    list[Path], typer.Argument(metavar="RUN", help="Records that verbs wrote by --json.")
+]
 Written = Annotated[
     Path,
-    Option("--output", "-o", metavar="FILE", help="Report to write: .html, .md, .json or .pdf."),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Report to write: .html, .md, .json or .pdf."
+    ),
 ]
 Shown = Annotated[
     list[Path],
-    Argument(metavar="RUNS", help="Folders, or records that verbs wrote by --json, and proofs."),
+    typer.Argument(
+        metavar="RUNS", help="Folders, or records that verbs wrote by --json, and proofs."
+    ),
 ]
 Port = Annotated[
     int,
-    Option(metavar="N", least=0, most=65535, help="Port of 127.0.0.1; 0 for any that is free."),
+    typer.Option(metavar="N", min=0, max=65535, help="Port of 127.0.0.1; 0 for any that is free."),
 ]
 Evidence = Annotated[
-    Path, Argument(metavar="PROOF", help="Certificate, as a verb wrote it by --proof.")
+    Path, typer.Argument(metavar="PROOF", help="Certificate, as a verb wrote it by --proof.")
 ]
 Networks = Annotated[
     list[Path] | None,
-    Option(
+    typer.Option(
         "--network",
         metavar="FILE",
         help="Network that the proof speaks of; given again for each, in its order. When absent, "
@@ -169,23 +186,25 @@ Networks = Annotated[
     ),
 ]
 Exactly = Annotated[
-    bool, Option("--exact", help="Compute every bound in rational numbers; very slow.")
+    bool, typer.Option("--exact", help="Compute every bound in rational numbers; very slow.")
 ]
 Cells = Annotated[
     Path | None,
-    Option(metavar="FOLDER", help="Of the proofs that a cover's cells have: check them too."),
+    typer.Option(metavar="FOLDER", help="Of the proofs that a cover's cells have: check them too."),
 ]
 To = Annotated[
-    Path | None, Option(metavar="DIR", help="Folder; the collection's name when absent.")
+    Path | None, typer.Option(metavar="DIR", help="Folder; the collection's name when absent.")
 ]
-From = Annotated[Path | None, Option("--from", metavar="DIR", help="Copy from a folder instead.")]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="Copy from a folder instead.")
+]
 Tensors = Annotated[
     Path | None,
-    Option(metavar="DIR", help="Write the assignment as tensors into a folder."),
+    typer.Option(metavar="DIR", help="Write the assignment as tensors into a folder."),
 ]
 Declared = Annotated[
     list[str],
-    Option(
+    typer.Option(
         metavar="NAME=FILE",
         help="Network that the query declares and its file, .onnx or .nnet; FILE alone where "
         "there is one. May be given again.",
