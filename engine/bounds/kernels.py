@@ -15,6 +15,7 @@ import numpy as np
 
 from ..network import State
 from ..rounding import LARGEST
+from .borrowed import borrowed
 from .compiled import njit
 from .packed import GUIDED, LOWER, UPPER
 from .substitute import put_inputs, room_for, substitute
@@ -91,6 +92,7 @@ def bound_boxes(net, box_low, box_high, low, high, wish, influence, worst, corne
             none is open.
         corner: `(boxes, inputs)` where the bound of `worst` is attained.
     """
+    net = borrowed(net)
     total, stages, inputs = net.offset[-1], net.sizes.shape[0], net.sizes[0]
     widest = net.sizes.max()
     most = 2 * widest
