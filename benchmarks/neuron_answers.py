@@ -91,8 +91,11 @@ def by_pulp(held: Arrays, limit: float) -> tuple[Found, float]:
     problem.sense = pulp.LpMaximize
     built = time.perf_counter() - began
     problem.solve(pulp.HiGHS(msg=False, threads=1, timeLimit=max(limit - built, 0.01)))
-    names = [f"x{at}" for at in range(held["lower"].size)]
-    point = [problem.variablesDict()[name].varValue for name in names]
+    told = problem.variablesDict()  # none where an input reaches no row
+    point = [
+        told[name].varValue if (name := f"x{at}") in told else low
+        for at, low in enumerate(held["lower"].tolist())
+    ]
     # PuLP gives HiGHS the negated objective to minimise, and keeps the constant to itself.
     dual = problem.solverModel.getInfo().mip_dual_bound
     found: Found = {

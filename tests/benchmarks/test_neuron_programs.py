@@ -49,6 +49,15 @@ def test_every_way_gives_the_oracle_s_answer(tmp_path_factory, case, way):
     assert row["seconds"] >= row["build"] >= 0.0
 
 
+def test_an_input_that_reaches_no_row_stays_where_it_begins(tmp_path):
+    network = Network.dense([[[1.0, 1.0], [1.0, 0.0]], [[1.0, 1.0]]], [[-9.0, -9.0], [1.0]])
+    held = arrays(network, np.array([0.0, 0.5]), np.array([1.0, 1.0]))
+    np.savez(tmp_path / "question.npz", **held)
+    found = answer("pulp", held, 10.0)
+    row = neuron_programs.judged(found, tmp_path / "question.npz", 10.0)
+    assert row["answer"] == "refuted"
+
+
 def test_questions_are_open_repeatable_and_turned_to_at_most_zero(monkeypatch):
     monkeypatch.setattr(neuron_questions, "DRAWN", {"horizontal-coc": 3})
     asked = list(neuron_questions.drawn(seed=1))

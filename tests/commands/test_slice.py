@@ -195,7 +195,9 @@ def started(here, *words):
     return process
 
 
-MANY = ("--grid", "8,8,8", "--stage", "phases", "--effort", "quick")
+MANY = ("--grid", "16,16,16", "--stage", "phases", "--effort", "quick")
+COUNT = 16**3
+"""So many that a run is not done before it is interrupted."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -208,7 +210,7 @@ def test_an_interrupt_keeps_what_is_done(here, number):
     assert err == b""
     record = json.loads((here / "r.json").read_text())
     assert record["stopped"]
-    assert 0 < record["outcomes"]["done"] < 512
+    assert 0 < record["outcomes"]["done"] < COUNT
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_family(call, here):
@@ -219,7 +221,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_family(call, here):
     words = ("slice", NET, "--region", BOX, *MANY, "--workers", 0, "-q")
     with Stored("family.cells") as stored:
         done = stored.progress().done
-    assert 0 < done < 512
+    assert 0 < done < COUNT
     assert call(*words, "-o", "family", "--resume") == 0
     assert call(*words, "-o", "other") == 0
     assert (here / "family").read_bytes() == (here / "other").read_bytes()
