@@ -18,7 +18,7 @@ import typer
 
 from .commands import compress_verb, forget, repair_verb, selfcompress_verb, slice_verbs, words
 from .commands.clock import age
-from .commands.failure import explained
+from .commands.failure import explained, fail
 from .commands.garbage import collect_later, collect_no_more
 from .commands.options import (
     Amount,
@@ -390,15 +390,10 @@ def run(arguments: list[str], began: float | None = None) -> int:
             import traceback  # for those who ask alone
 
             traceback.print_exc()
-        return _fail(*explained(error))
+        return fail(*explained(error))
     if code == INTERRUPTED:  # raised here, or caught by typer and returned
-        return _fail("interrupted; files are written whole or not at all", INTERRUPTED)
+        return fail("interrupted; files are written whole or not at all", INTERRUPTED)
     return code
-
-
-def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"secateur: error: {' '.join(message.split())}\n")
-    return int(code)
 
 
 if __name__ == "__main__":

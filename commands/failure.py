@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
 import typer
@@ -33,3 +34,9 @@ def explained(error: Exception) -> tuple[str, int]:
         "report what it prints",
         1,
     )
+
+
+def fail(message: str, code: int) -> int:
+    """Say in one line why a command ends, and return its exit code."""
+    sys.stderr.write(f"secateur: error: {' '.join(message.split())}\n")
+    return int(code)

@@ -2,7 +2,7 @@
 
 192 drawn networks, seed 0;
 Intel(R) Xeon(R) Processor, 1 cores, Python 3.11.7, numpy 2.4.6, numba 0.68.1, highspy 1.15.1,
-commit 5bdfef1+
+commit 0f58984+
 """
 
 from typing import Final
