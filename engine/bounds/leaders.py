@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import njit
-from .levels import PATIENCE, axis_of, narrow
+from .levels import PATIENCE, axis_of, halve, narrow, settle
 from .one_box import bound_box
 from .packed import LOWER
 
@@ -110,68 +110,6 @@ def give_up(open_, count, active, left, worth):
 
 
 @njit(cache=True, nogil=True)
-def _settle(neurons, sides, known, open_):
-    """Close the questions that are settled; return whether any is open."""
-    some = False
-    for q in range(neurons.shape[0]):
-        if known[neurons[q]] & sides[q]:
-            open_[q] = 0
-        some |= open_[q] == 1
-    return some
-
-
-@njit(cache=True, nogil=True)
-def _halve(work, box_lower, box_upper, known, open_, neurons, there, to):
-    """Bisect what the planes of open questions leave of a bounded box.
-
-    Returns:
-        how many boxes this adds to `there`, from the place `to` on; -1 if there is no number
-        between the corners.
-    """
-    reach, plane = work.reach, work.plane
-    lowers, uppers, opens = there.lower, there.upper, there.open
-    lower, upper = lowers[to + 1], uppers[to + 1]  # the second half's place, used last
-    narrow(
-        reach,
-        plane,
-        box_lower,
-        box_upper,
-        box_lower,
-        box_upper,
-        neurons,
-        open_,
-        lower,
-        upper,
-        opens[to],
-    )
-    axis = axis_of(work.blame, box_lower, box_upper, lower, upper)
-    if axis < 0:
-        return -1
-    lower, upper, born = lower.copy(), upper.copy(), 0
-    low, high = lower[axis], upper[axis]
-    cut = 0.5 * (low + high)
-    for half in range(2):
-        lower[axis], upper[axis] = (low, cut) if half == 0 else (cut, high)
-        place = to + born
-        if narrow(
-            reach,
-            plane,
-            box_lower,
-            box_upper,
-            lower,
-            upper,
-            neurons,
-            open_,
-            lowers[place],
-            uppers[place],
-            opens[place],
-        ):
-            there.known[place] = known
-            born += 1
-    return born
-
-
-@njit(cache=True, nogil=True)
 def part_boxes(net, work, pairs, neurons, sides, here, first, last, there, born, active, parts):
     """Bound boxes on each of which several outputs may lead, and some signs are not known.
 
@@ -218,8 +156,8 @@ def part_boxes(net, work, pairs, neurons, sides, here, first, last, there, born,
             parts.lower[made], parts.upper[made] = lower, upper
             parts.known[made], parts.leader[made] = known, leader
             made += 1
-        if number > 1 and _settle(neurons, sides, known, open_):
-            more = _halve(work, lower, upper, known, open_, neurons, there, born)
+        if number > 1 and settle(neurons, sides, known, open_):
+            more = halve(work, here, b, neurons, there, born)
             if more < 0:
                 active[open_ == 1] = 0
             born += max(more, 0)
@@ -249,10 +187,10 @@ def _equal_but(net, work, lower, upper, neurons, sides, known, open_, low, high)
     `net` is the first network; `known`, `open_`, `low` and `high` are overwritten.
     """
     open_[:] = 1
-    if not _settle(neurons, sides, known, open_):
+    if not settle(neurons, sides, known, open_):
         return False
     bound_box(net, work, lower, upper, neurons, sides, open_, known)
-    if not _settle(neurons, sides, known, open_):
+    if not settle(neurons, sides, known, open_):
         return False
     rest = np.empty(neurons.shape[0], np.uint8)
     some = narrow(
@@ -303,10 +241,10 @@ def keep_leader(one, two, work, rows, neurons, sides, stack, count, budget):
         box_lower, box_upper = stack.lower[top], stack.upper[top]
         first, second = stack.first[top], stack.second[top]
         ask[:] = 1
-        _settle(rows, down, second, ask)
+        settle(rows, down, second, ask)
         bound_box(two, work, box_lower, box_upper, rows, down, ask, second)
         used += 1
-        some = _settle(rows, down, second, ask) and narrow(
+        some = settle(rows, down, second, ask) and narrow(
             work.reach,
             work.plane,
             box_lower,

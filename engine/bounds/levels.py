@@ -253,3 +253,14 @@ def choose(open_, count, active, left):
     for b in range(count):
         for q in range(questions):
             open_[b, q] &= active[q]
+
+
+@njit(cache=True, nogil=True)
+def settle(neurons, sides, known, open_):
+    """Close the questions of a bounded box that are settled; return whether any is open."""
+    some = False
+    for q in range(neurons.shape[0]):
+        if known[neurons[q]] & sides[q]:
+            open_[q] = 0
+        some |= open_[q] == 1
+    return some

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .abreast import bound_abreast
 from .borrowed import borrowed
 from .compiled import njit
-from .levels import choose, halve, level_of
+from .levels import choose, halve, level_of, settle
 from .packed import Packed
 from .points import BLOCK, doubts, look
 from .shrink import shrink
@@ -89,17 +89,6 @@ def _refute(net, values, doubt, neurons, sides, points, depth, seen, active):
     for q in range(neurons.shape[0]):
         if seen[neurons[q]] & sides[q]:
             active[q] = 0
-
-
-@njit(cache=True, nogil=True)
-def _settle(neurons, sides, known, open_):
-    """Close the questions of a bounded box that are settled; return whether any is open."""
-    some = False
-    for q in range(neurons.shape[0]):
-        if known[neurons[q]] & sides[q]:
-            open_[q] = 0
-        some |= open_[q] == 1
-    return some
 
 
 @njit(cache=True, nogil=True)
@@ -190,7 +179,7 @@ def _search(net, side, work, neurons, sides, known, seen, budget, here, there, a
                 open_, signs = here.open[b], here.known[b]
                 for n in range(total):
                     signs[n] |= side.known[n * LANES + lane]
-                if not _settle(neurons, sides, signs, open_):
+                if not settle(neurons, sides, signs, open_):
                     continue
                 _take_out(net, side, lane, neurons, open_, work)
                 lower, upper = here.lower[b], here.upper[b]
